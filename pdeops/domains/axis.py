@@ -51,7 +51,7 @@ class Axis:
     lower: float
     upper: float
     num_points: int
-    kind: AxisKind = AxisKind.PERIODIC
+    kind: AxisKind | str = AxisKind.PERIODIC
 
     def __post_init__(self) -> None:
         """Check the arguments and store them in one canonical type (equal axes hash equally)."""
@@ -74,7 +74,7 @@ class Axis:
         if self.num_points < minimum:
             raise ValueError(
                 f"axis {self.name!r}: num_points: expected at least {minimum} for kind "
-                f"{self.kind.value!r}, got {self.num_points}; try 64"
+                f"{str(self.kind)!r}, got {self.num_points}; try 64"
             )
 
     @property

@@ -189,7 +189,7 @@ class Grid:
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain containers, as stored in files and checkpoints."""
-        return {"axes": [{**asdict(axis), "kind": axis.kind.value} for axis in self.axes]}
+        return {"axes": [{**asdict(axis), "kind": str(axis.kind)} for axis in self.axes]}
 
     @classmethod
     def from_dict(cls, description: Mapping[str, Any]) -> Grid:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy
 import torch
@@ -145,7 +146,7 @@ def _mesh(dataset: pyvista.DataSet) -> Mesh:
         # A planar mesh comes with a constant third coordinate.
         dimension = max(1, 3 - int(numpy.ptp(points[:, 2]) == 0) - int(numpy.ptp(points[:, 1:]) == 0))
     simplices = dataset.cast_to_unstructured_grid()
-    by_type = simplices.cells_dict
+    by_type: Mapping[int, Any] = simplices.cells_dict
     wanted = {1: 3, 2: 5, 3: 10}[dimension]  # VTK numbers of line, triangle and tetrahedron
     if wanted not in by_type:
         simplices = simplices.triangulate()
@@ -156,7 +157,7 @@ def _mesh(dataset: pyvista.DataSet) -> Mesh:
         )
     boundaries = {
         name.removeprefix(BOUNDARY_PREFIX): torch.from_numpy(
-            numpy.atleast_2d(dataset.field_data[name]).astype("int64")
+            numpy.asarray(dataset.field_data[name], dtype=numpy.int64)
         )
         for name in dataset.field_data
         if name.startswith(BOUNDARY_PREFIX)

@@ -67,6 +67,7 @@ def test_differences_have_order_four(kind, order):
     assert 3.7 < slope < 4.4
 
 
+@pytest.mark.usefixtures("unchecked")
 def test_bad_axes_say_what_was_expected():
     with pytest.raises(ValueError, match="at least 2"):
         Axis("x", 0, 1, 1, "nodes")

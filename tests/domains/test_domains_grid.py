@@ -69,8 +69,6 @@ def test_h1_norm_of_a_wave_is_the_integral():
     x, y = grid.coordinates
     wave = torch.cos(math.pi * (x + 4 * y))
     assert squared_norm(wave, grid, "h1").item() == pytest.approx(1 + 17 * math.pi**2)
-    with pytest.raises(ValueError, match="'l2' or 'h1'"):
-        squared_norm(wave, grid, "linf")
 
 
 def test_grid_survives_plain_containers_and_hashes_equal():
@@ -81,7 +79,10 @@ def test_grid_survives_plain_containers_and_hashes_equal():
     assert grid.with_shape((4, 5, 6)).shape == (4, 5, 6)
 
 
+@pytest.mark.usefixtures("unchecked")
 def test_bad_grids_say_what_was_expected():
+    with pytest.raises(ValueError, match="'l2' or 'h1'"):
+        squared_norm(torch.zeros(4, 4), Grid.periodic((4, 4)), "linf")
     with pytest.raises(ValueError, match="different names"):
         Grid((Axis("x", 0, 1, 4), Axis("x", 0, 1, 4)))
     with pytest.raises(ValueError, match="expected one of"):
