@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -146,11 +145,11 @@ def _mesh(dataset: pyvista.DataSet) -> Mesh:
         # A planar mesh comes with a constant third coordinate.
         dimension = max(1, 3 - int(numpy.ptp(points[:, 2]) == 0) - int(numpy.ptp(points[:, 1:]) == 0))
     simplices = dataset.cast_to_unstructured_grid()
-    by_type: Mapping[int, Any] = simplices.cells_dict
+    by_type: dict[int, Any] = {int(number): cells for number, cells in simplices.cells_dict.items()}
     wanted = {1: 3, 2: 5, 3: 10}[dimension]  # VTK numbers of line, triangle and tetrahedron
     if wanted not in by_type:
         simplices = simplices.triangulate()
-        by_type = simplices.cells_dict
+        by_type = {int(number): cells for number, cells in simplices.cells_dict.items()}
     if wanted not in by_type:
         raise ValueError(
             f"from_pyvista: expected cells of dimension {dimension}, got types {sorted(by_type)}"
