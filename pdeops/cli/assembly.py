@@ -1,0 +1,191 @@
+"""From a configuration to objects: problem, data, operator, Lightning module, trainer."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from functools import partial
+from pathlib import Path
+from typing import Any, cast
+
+import torch
+from hydra.utils import instantiate
+from lightning import Callback, Trainer
+from omegaconf import DictConfig, OmegaConf
+
+from pdeops.cli.errors import UserError
+from pdeops.data import PDEDataModule, Recipe, Window
+from pdeops.domains import Grid
+from pdeops.operators import Operator
+from pdeops.problems import Problem
+from pdeops.training import SupervisedOperator, describe
+
+
+@contextmanager
+def section(config: DictConfig, name: str) -> Iterator[None]:
+    """Say which part of the configuration a wrong type or value came from."""
+    try:
+        yield
+    except (TypeError, ValueError) as error:
+        values = OmegaConf.to_yaml(config[name], resolve=True).strip().replace("\n", "\n  ")
+        raise UserError(f"the configuration of '{name}' does not work: {error}\ngot\n  {values}") from error
+
+
+def build_problem(config: DictConfig) -> Problem:
+    """Build the problem."""
+    return cast(Problem, instantiate(config.problem))
+
+
+def build_recipe(config: DictConfig, problem: Problem) -> Recipe:
+    """Build the recipe of the data.
+
+    Args:
+        config: With the nodes ``solver`` and ``data``.
+        problem: The problem.
+
+    Returns:
+        What is to be solved, on which grid, for which times and seeds.
+
+    Raises:
+        UserError: A number is of the wrong type or out of range.
+    """
+    data = config.data
+    solver = instantiate(config.solver)
+    with section(config, "data"):
+        domain = build_domain(problem, data.resolution)
+        finer = data.solver_resolution
+        return Recipe(
+            problem=problem,
+            solver=solver,
+            domain=domain,
+            times=build_times(problem, data.final_time, data.num_frames),
+            num_samples=data.num_train + data.num_validation + data.num_test,
+            seed=data.seed,
+            num_validation=data.num_validation,
+            num_test=data.num_test,
+            solver_domain=None if finer is None else build_domain(problem, finer),
+            solver_batch_size=data.solver_batch_size,
+            dtype=data.dtype,
+        )
+
+
+def build_domain(problem: Problem, resolution: Sequence[int]) -> Grid:
+    """Build the problem's grid with these numbers of points an axis.
+
+    Raises:
+        ValueError: The number of axes or a number of points does not fit.
+    """
+    shape = tuple(resolution) if not isinstance(resolution, (int, str)) else (resolution,)
+    if len(shape) != problem.dimension or not all(isinstance(count, int) and count > 0 for count in shape):
+        raise ValueError(
+            f"resolution: expected {problem.dimension} positive numbers of points for {problem.name}, "
+            f"got {list(shape)}; try {[64] * problem.dimension}"
+        )
+    return problem.default_domain(shape)
+
+
+def build_times(
+    problem: Problem, final_time: float | None, num_frames: int | None
+) -> tuple[float, ...] | None:
+    """Times of the stored frames, evenly spaced from 0 to the last.
+
+    Raises:
+        ValueError: They are missing for a problem that depends on time, or out of range.
+    """
+    if problem.steady:
+        return None
+    if final_time is None or num_frames is None or final_time <= 0 or num_frames < 2:
+        raise ValueError(
+            f"expected final_time > 0 and num_frames >= 2 for {problem.name}, which depends on time, "
+            f"got {final_time} and {num_frames}; try final_time=1.0 num_frames=2"
+        )
+    return tuple(final_time * frame / (num_frames - 1) for frame in range(num_frames))
+
+
+def build_window(config: DictConfig) -> Window | None:
+    """Build the window, or None for a steady problem."""
+    return None if config.data.window is None else cast(Window, instantiate(config.data.window))
+
+
+def build_data(config: DictConfig, recipe: Recipe) -> PDEDataModule:
+    """Build the data module; nothing is generated yet."""
+    window = build_window(config)
+    with section(config, "data"):
+        return PDEDataModule(
+            recipe,
+            Path(config.paths.data),
+            window=window,
+            batch_size=config.data.batch_size,
+            num_workers=config.data.num_workers,
+            generation_workers=config.data.generation_workers,
+            seed=config.get("seed", 0),
+        )
+
+
+def build_factory(config: DictConfig) -> partial[Operator]:
+    """Build the operator but for its channels and domain, which the data knows."""
+    return cast("partial[Operator]", instantiate(config.model))
+
+
+def check_fit(config: DictConfig, factory: partial[Operator], domain: Grid) -> None:
+    """Raise a UserError when the model cannot work on the domain; no data is needed to know."""
+    operator = cast("type[Operator]", factory.func)
+    with section(config, "model"):
+        reason = operator.misfit(domain, **factory.keywords)
+    if reason is not None:
+        raise UserError(
+            f"{operator.__name__} does not fit {config.problem._target_.rpartition('.')[2]} "
+            f"at resolution {list(domain.shape)}: {reason}"
+        )
+
+
+def build_operator(config: DictConfig, factory: partial[Operator], data: PDEDataModule) -> Operator:
+    """Build the operator for the channels and the domain of the data."""
+    with section(config, "model"):
+        return factory(data.in_channels, data.out_channels, data.input_domain)
+
+
+def build_module(config: DictConfig, operator: Operator, data: PDEDataModule) -> SupervisedOperator:
+    """Build the Lightning module."""
+    return SupervisedOperator(
+        operator,
+        instantiate(config.loss),
+        instantiate(config.optimizer),
+        instantiate(config.scheduler.factory),
+        scheduler_interval=config.scheduler.interval,
+        input_normaliser=data.input_normaliser,
+        output_normaliser=data.output_normaliser,
+        window=data.window,
+        compile=config.compile,
+        artefact=describe(),
+    )
+
+
+def build_trainer(config: DictConfig, run: Path) -> Trainer:
+    """Build the trainer with the callbacks and loggers that are switched on."""
+    callbacks: list[Callback] = [instantiate(node) for node in config.callbacks.values() if node is not None]
+    loggers: list[Any] = [instantiate(node) for node in config.logger.values() if node is not None]
+    return cast(
+        Trainer,
+        instantiate(
+            config.trainer,
+            callbacks=callbacks,
+            logger=loggers or False,
+            default_root_dir=str(run),
+            enable_checkpointing=False,
+        ),
+    )
+
+
+def check_device(accelerator: str, devices: int | str | Sequence[int]) -> None:
+    """Raise a UserError when the configuration asks for a device that is not there."""
+    if accelerator in ("gpu", "cuda") and not torch.cuda.is_available():
+        raise UserError(
+            f"expected a CUDA device for trainer.accelerator={accelerator}, got none; try trainer=default"
+        )
+    if accelerator == "mps" and not torch.backends.mps.is_available():
+        raise UserError("expected an Apple GPU for trainer.accelerator=mps, got none; try trainer=default")
+    if accelerator in ("gpu", "cuda") and isinstance(devices, int) and devices > torch.cuda.device_count():
+        raise UserError(
+            f"expected {devices} CUDA devices, got {torch.cuda.device_count()}; try a smaller trainer.devices"
+        )

@@ -1,0 +1,100 @@
+"""One clear sentence instead of a traceback, for everything that a user can get wrong."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+from hydra.errors import HydraException, InstantiationException
+from omegaconf.errors import OmegaConfBaseException
+
+from pdeops.cli.suggestions import explain_composition
+
+EXIT_CODE = 2
+FULL_ERROR = "HYDRA_FULL_ERROR"
+DEBUG = "PDEOPS_DEBUG"
+
+
+class UserError(Exception):
+    """A mistake in what the user asked for; its text is all that the user sees."""
+
+
+def wants_traceback() -> bool:
+    """Whether the user asked for full tracebacks (``PDEOPS_DEBUG=1`` or ``HYDRA_FULL_ERROR=1``)."""
+    return any(os.environ.get(name, "0") not in ("", "0") for name in (FULL_ERROR, DEBUG))
+
+
+def guard(main: Callable[[], None], config_name: str) -> None:
+    """Run a Hydra application; turn what a user can get wrong into one message and exit code 2.
+
+    Errors that no user can cause (an ``AttributeError``, say) keep their traceback: they are ours to mend.
+
+    Args:
+        main: The function decorated by ``hydra.main``.
+        config_name: Its primary configuration, searched for the nearest valid names.
+    """
+    if wants_traceback():
+        main()
+        return
+    # Hydra prints and exits by itself unless it is told to raise.
+    os.environ[FULL_ERROR] = "1"
+    try:
+        main()
+    except Exception as error:
+        message = explain(error, config_name)
+        if message is None:
+            raise
+        print(f"error: {message}", file=sys.stderr)
+        raise SystemExit(EXIT_CODE) from None
+    except KeyboardInterrupt:
+        print(
+            "interrupted; what is in the run folder can be continued with resume=RUN_FOLDER", file=sys.stderr
+        )
+        raise SystemExit(130) from None
+    finally:
+        os.environ.pop(FULL_ERROR, None)
+
+
+@contextmanager
+def hidden_switch() -> Iterator[None]:
+    """Hide our own ``HYDRA_FULL_ERROR`` from processes that the task starts."""
+    ours = os.environ.get(FULL_ERROR) == "1"
+    if ours:
+        del os.environ[FULL_ERROR]
+    try:
+        yield
+    finally:
+        if ours:
+            os.environ[FULL_ERROR] = "1"
+
+
+def explain(error: Exception, config_name: str) -> str | None:
+    """The text for the user, or None when the error is a fault of the library."""
+    if isinstance(error, UserError):
+        return str(error)
+    if isinstance(error, InstantiationException):
+        return explain_instantiation(error)
+    if isinstance(error, (HydraException, OmegaConfBaseException)):
+        return explain_composition(error, config_name)
+    if isinstance(error, OSError):
+        return explain_file(error)
+    if isinstance(error, ValueError):
+        return f"{error}\n(PDEOPS_DEBUG=1 shows where this was raised)"
+    return None
+
+
+def explain_instantiation(error: InstantiationException) -> str:
+    """Say which part of the configuration could not be built, and why."""
+    key = next((line.split(":", 1)[1].strip() for line in str(error).splitlines() if "full_key:" in line), "")
+    cause = error.__cause__
+    reason = f"{cause}" if isinstance(cause, (ValueError, TypeError, ImportError)) else str(error)
+    return f"the configuration of '{key}' does not work: {reason}" if key else reason
+
+
+def explain_file(error: OSError) -> str:
+    """Name the file or folder and what is wrong with it."""
+    place = f" '{error.filename}'" if error.filename else ""
+    reason = error.strerror or str(error)
+    return f"cannot use{place}: {reason}; expected a path that can be read and, for output, written; try another path"

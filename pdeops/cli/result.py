@@ -1,0 +1,150 @@
+"""What a run found: numbers, ``result.json`` and a table that can be pasted."""
+
+from __future__ import annotations
+
+import json
+import platform
+from collections.abc import Mapping
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import torch
+from lightning import LightningModule, Trainer
+from omegaconf import DictConfig
+from rich import box
+from rich.console import Console
+from rich.table import Table
+
+from pdeops import __version__
+
+TRIVIAL = ("zero", "training_mean", "persistence")
+
+
+def describe_result(
+    config: DictConfig,
+    module: LightningModule,
+    metrics: Mapping[str, float],
+    seconds: Mapping[str, float],
+    trainer: Trainer,
+) -> dict[str, Any]:
+    """Collect the numbers of a run.
+
+    Args:
+        config: Its configuration.
+        module: The trained module.
+        metrics: What the test logged.
+        seconds: Wall time of ``data`` and ``training``.
+        trainer: Knows what was logged last in training.
+
+    Returns:
+        Plain containers.
+    """
+    errors = {name: metrics.get(f"test/{name}_relative_l2") for name in TRIVIAL}
+    return {
+        "problem": config.problem._target_.rpartition(".")[2],
+        "model": config.model._target_.rpartition(".")[2],
+        "resolution": list(config.data.resolution),
+        "relative_l2": metrics["test/relative_l2"],
+        "relative_h1": metrics["test/relative_h1"],
+        "trivial_relative_l2": {name: error for name, error in errors.items() if error is not None},
+        "num_parameters": count_parameters(module),
+        "num_train": config.data.num_train,
+        "num_test": config.data.num_test,
+        "num_epochs": trainer.current_epoch,
+        "num_steps": trainer.global_step,
+        "seconds_data": seconds["data"],
+        "seconds_training": seconds["training"],
+        "seconds_per_step": number(trainer.callback_metrics.get("time/train_step")),
+        "seconds_per_sample": metrics.get("time/inference_per_sample"),
+        "seed": config.seed,
+        "data_seed": config.data.seed,
+        "device": device_name(module.device),
+        "num_threads": torch.get_num_threads(),
+        "versions": {
+            "pdeops": __version__,
+            "python": platform.python_version(),
+            "torch": version("torch"),
+            "lightning": version("lightning"),
+        },
+    }
+
+
+def count_parameters(module: torch.nn.Module) -> int:
+    """Number of trained real numbers; a complex entry counts twice."""
+    return sum(
+        parameter.numel() * (2 if parameter.is_complex() else 1)
+        for parameter in module.parameters()
+        if parameter.requires_grad
+    )
+
+
+def number(value: Any) -> float | None:
+    """A logged value as a float."""
+    return None if value is None else float(value)
+
+
+def device_name(device: torch.device) -> str:
+    """Name of the device as a reader knows it."""
+    return torch.cuda.get_device_name(device) if device.type == "cuda" else device.type
+
+
+def write_result(result: Mapping[str, Any], run: Path) -> None:
+    """Write ``result.json`` and ``result.md``, each in one step."""
+    for name, text in (
+        ("result.json", json.dumps(result, indent=2) + "\n"),
+        ("result.md", markdown(result_rows(result))),
+    ):
+        partial = run / f".{name}.partial"
+        partial.write_text(text)
+        partial.replace(run / name)
+
+
+def result_rows(result: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """Rows of the table: what, and how much."""
+    resolution = " x ".join(map(str, result["resolution"]))
+    rows = [
+        ("problem", f"{result['problem']}, {resolution}, {result['num_test']} held-out instances"),
+        ("model", f"{result['model']}, {result['num_parameters']:,} parameters"),
+        ("relative L2 error", f"{result['relative_l2']:.4f}"),
+        ("relative H1 error", f"{result['relative_h1']:.4f}"),
+    ]
+    names = {"zero": "zero", "training_mean": "mean of the training set", "persistence": "persistence"}
+    rows += [
+        (f"L2 of {names[name]}", f"{error:.4f}") for name, error in result["trivial_relative_l2"].items()
+    ]
+    rows += [
+        ("data", f"{result['seconds_data']:.1f} s"),
+        ("training", f"{result['seconds_training']:.1f} s, {result['num_epochs']} epochs"),
+    ]
+    if result["seconds_per_step"] is not None:
+        rows.append(("training step", f"{1e3 * result['seconds_per_step']:.2f} ms"))
+    if result["seconds_per_sample"] is not None:
+        rows.append(("inference", f"{1e3 * result['seconds_per_sample']:.3f} ms a sample"))
+    rows.append(("device", f"{result['device']}, {result['num_threads']} threads, seed {result['seed']}"))
+    return rows
+
+
+def markdown(rows: list[tuple[str, str]]) -> str:
+    """The rows as a Markdown table."""
+    return "".join(
+        f"| {name} | {value} |\n" for name, value in (("quantity", "value"), ("---", "---"), *rows)
+    )
+
+
+def print_result(result: Mapping[str, Any], run: Path) -> None:
+    """Print the table; it can be pasted into Markdown as it is."""
+    table = Table(box=box.MARKDOWN)
+    table.add_column("quantity", no_wrap=True)
+    table.add_column("value", overflow="fold")
+    for name, value in (*result_rows(result), ("run folder", shorten(run))):
+        table.add_row(name, value)
+    Console().print(table)
+
+
+def shorten(path: Path) -> str:
+    """The path from here, where it lies below."""
+    try:
+        return str(path.relative_to(Path.cwd()))
+    except ValueError:
+        return str(path)

@@ -1,0 +1,128 @@
+"""Run folders: never overwritten, continued only on request, shared by all processes of one run."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sys
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+
+from hydra.core.hydra_config import HydraConfig
+from omegaconf import OmegaConf
+
+from pdeops.cli.errors import UserError
+
+RUN_FOLDER = "PDEOPS_RUN_DIR"
+"""Environment variable that fixes the run folder; child processes of distributed training inherit it."""
+
+MINIMUM_FREE_BYTES = 64 * 2**20
+
+
+def is_child_process() -> bool:
+    """Whether this process was started by another process of the same distributed run."""
+    return int(os.environ.get("LOCAL_RANK", "0")) > 0 or int(os.environ.get("NODE_RANK", "0")) > 0
+
+
+def prepare_arguments(arguments: Sequence[str]) -> list[str]:
+    """Make ``resume=RUN`` replay the overrides of that run, and refuse to overwrite an existing folder.
+
+    Args:
+        arguments: The command line without the program.
+
+    Returns:
+        The command line that Hydra is to see.
+
+    Raises:
+        UserError: The folder to resume is no run folder, or the folder to write has a run in it.
+    """
+    if is_child_process():
+        return list(arguments)
+    folder = value_of("resume", arguments)
+    if folder is None or folder == "null":
+        for key in ("hydra.run.dir", "hydra.sweep.dir"):
+            refuse_overwriting(value_of(key, arguments))
+        refuse_overwriting(os.environ.get(RUN_FOLDER))
+        return list(arguments)
+    run = Path(folder)
+    check_run_folder(run)
+    if not (run / "checkpoints" / "last.ckpt").is_file():
+        raise UserError(
+            f"resume={run}: expected a checkpoint checkpoints/last.ckpt, got none; start the run again"
+        )
+    recorded = run / ".hydra" / "overrides.yaml"
+    if not recorded.is_file():
+        raise UserError(
+            f"resume={run}: expected {recorded.name} in its folder .hydra, got none; was it copied?"
+        )
+    before = [str(word) for word in OmegaConf.load(recorded)]
+    return [
+        *(word for word in before if not word.startswith("resume=")),
+        *arguments,
+        f"hydra.run.dir='{run}'",
+    ]
+
+
+def value_of(key: str, arguments: Sequence[str]) -> str | None:
+    """The last value given to a key on a command line."""
+    values = [word.partition("=")[2].strip("'\"") for word in arguments if word.partition("=")[0] == key]
+    return values[-1] if values else None
+
+
+def refuse_overwriting(folder: str | None) -> None:
+    """Raise a UserError when the folder already holds anything."""
+    if folder and Path(folder).is_dir() and any(Path(folder).iterdir()):
+        raise UserError(
+            f"the folder {folder} is not empty and runs are never overwritten; expected a new folder, or "
+            f"resume={folder} to continue the run in it"
+        )
+
+
+def check_run_folder(run: Path) -> None:
+    """Raise a UserError when `run` is not the folder of a training run."""
+    if not run.is_dir():
+        raise UserError(
+            f"there is no run folder {run}; expected one made by 'pdeops train'{nearby_runs(run)}"
+        )
+    if not (run / "config.yaml").is_file():
+        raise UserError(f"{run} is no run folder: expected config.yaml in it{nearby_runs(run)}")
+
+
+def nearby_runs(run: Path) -> str:
+    """Run folders below the nearest existing parent, as a hint."""
+    parent = next((place for place in (run, *run.parents) if place.is_dir()), Path())
+    found = sorted(parent.glob("*/config.yaml")) + sorted(parent.glob("*/*/*/config.yaml"))
+    return f"; try {', '.join(str(path.parent) for path in found[-3:])}" if found else ""
+
+
+def current_folder() -> Path:
+    """The run folder that Hydra made, or the one that the parent process passed on."""
+    passed = os.environ.get(RUN_FOLDER)
+    run = Path(passed if passed else HydraConfig.get().runtime.output_dir)
+    if HydraConfig.get().mode is not None and HydraConfig.get().mode.name == "RUN":
+        # A sweep runs several jobs in one process, each in its own folder.
+        os.environ[RUN_FOLDER] = str(run)
+    return run
+
+
+def check_writable(folder: Path) -> None:
+    """Raise a UserError when the folder cannot be written or its disk is full."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder) as file:
+            file.write(b"0" * 4096)
+    except OSError as error:
+        raise UserError(
+            f"cannot write to {folder}: {error.strerror}; try paths.runs=FOLDER or paths.data=FOLDER elsewhere"
+        ) from error
+    free = shutil.disk_usage(folder).free
+    if free < MINIMUM_FREE_BYTES:
+        raise UserError(
+            f"the disk of {folder} is full: expected {MINIMUM_FREE_BYTES >> 20} MiB free, got {free >> 20} MiB"
+        )
+
+
+def program_arguments() -> None:
+    """Rewrite ``sys.argv`` by `prepare_arguments`; child processes inherit what is written here."""
+    sys.argv = [sys.argv[0], *prepare_arguments(sys.argv[1:])]

@@ -1,0 +1,132 @@
+"""``pdeops train``: train a model on a problem and say how good it is."""
+
+from __future__ import annotations
+
+import time
+import warnings
+from pathlib import Path
+from typing import Any
+
+import hydra
+import lightning
+import torch
+from omegaconf import DictConfig, OmegaConf
+
+from pdeops.cli import assembly
+from pdeops.cli.errors import UserError, guard, hidden_switch
+from pdeops.cli.pictures import write_pictures
+from pdeops.cli.result import describe_result, print_result, write_result
+from pdeops.cli.run_folder import check_writable, current_folder, is_child_process, program_arguments
+from pdeops.training import LAST, find_checkpoint
+
+
+def train(config: DictConfig) -> dict[str, Any]:
+    """Train, test and write a run folder.
+
+    Args:
+        config: The composed configuration ``train``; ``paths.run`` is the run folder.
+
+    Returns:
+        The result as it is written to ``result.json``: errors on held-out data, trivial predictors,
+        seconds, number of parameters, versions. Empty in child processes of a distributed run.
+
+    Raises:
+        UserError: Something in the configuration cannot work; no data was made.
+    """
+    run = Path(config.paths.run)
+    if not is_child_process():
+        check_new(run, config.resume)
+        check_writable(run)
+        check_writable(Path(config.paths.data))
+    assembly.check_device(config.trainer.accelerator, config.trainer.devices)
+    torch.set_float32_matmul_precision("high")
+    lightning.seed_everything(config.seed, workers=True, verbose=False)
+
+    problem = assembly.build_problem(config)
+    recipe = assembly.build_recipe(config, problem)
+    factory = assembly.build_factory(config)
+    assembly.check_fit(config, factory, recipe.domain)
+    trainer = assembly.build_trainer(config, run)
+    data = assembly.build_data(config, recipe)
+    seconds = {"data": time.perf_counter()}
+    data.prepare_data()
+    data.setup("fit")
+    seconds["data"] = time.perf_counter() - seconds["data"]
+
+    operator = assembly.build_operator(config, factory, data)
+    module = assembly.build_module(config, operator, data)
+    if not is_child_process():
+        write_config(config, run)
+    checkpoint = find_checkpoint(run, LAST) if config.resume else None
+    seconds["training"] = time.perf_counter()
+    with quiet_advice():
+        trainer.fit(module, datamodule=data, ckpt_path=checkpoint)
+        seconds["training"] = time.perf_counter() - seconds["training"]
+        metrics = test(trainer, module, data)
+    if trainer.interrupted:
+        raise KeyboardInterrupt
+    if not trainer.is_global_zero:
+        return {}
+    result = describe_result(config, module, metrics, seconds, trainer)
+    write_result(result, run)
+    write_pictures(run, data, config.num_pictures)
+    return result
+
+
+def test(trainer: lightning.Trainer, module: lightning.LightningModule, data: Any) -> dict[str, float]:
+    """Errors and times on the test split, with the weights that were best on the validation split."""
+    best = getattr(trainer.checkpoint_callback, "best_model_path", "")
+    (metrics,) = trainer.test(module, datamodule=data, ckpt_path=best or None, verbose=False)
+    return {name: float(value) for name, value in metrics.items()}
+
+
+def check_new(run: Path, resume: str | None) -> None:
+    """Raise a UserError when the folder holds a run that is not to be resumed."""
+    if resume is None and ((run / "checkpoints").exists() or (run / "result.json").exists()):
+        raise UserError(
+            f"the folder {run} holds a run and runs are never overwritten; expected a new folder, or resume={run}"
+        )
+
+
+def write_config(config: DictConfig, run: Path) -> None:
+    """Write the configuration with all interpolations resolved."""
+    plain = OmegaConf.to_container(config, resolve=True)
+    partial = run / ".config.yaml.partial"
+    partial.write_text(OmegaConf.to_yaml(OmegaConf.create(plain)))
+    partial.replace(run / "config.yaml")
+
+
+class quiet_advice(warnings.catch_warnings):  # noqa: N801
+    """Silence advice of Lightning that does not concern a user of the command line."""
+
+    def __enter__(self) -> Any:
+        entered = super().__enter__()
+        for text in (".*does not have many workers.*", "The number of training batches.*", ".*LeafSpec.*"):
+            warnings.filterwarnings("ignore", message=text)
+        return entered
+
+
+@hydra.main(version_base="1.3", config_path="pkg://pdeops.conf", config_name="train")
+def task(config: DictConfig) -> float | None:
+    """Run one job of Hydra; the returned error is what sweepers minimise."""
+    with hidden_switch():
+        run = current_folder()
+        OmegaConf.update(config, "paths.run", str(run))
+        result = train(config)
+    if result:
+        print_result(result, run)
+    return result.get("relative_l2")
+
+
+def main() -> None:
+    """Run the verb."""
+
+    def run() -> None:
+        program_arguments()
+        task()
+
+    guard(run, "train")
+
+
+if __name__ == "__main__":
+    main()
