@@ -1,0 +1,209 @@
+"""Pictures of predictions beside the truth."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy
+from matplotlib.figure import Figure
+from torch import Tensor
+
+from pdeops.domains import Field
+from pdeops.export.figure_file import PREDICTION_COLOUR, TRUTH_COLOUR, save_figure
+from pdeops.export.panels import ColourScale, draw_map, name_with_unit
+
+PANEL = 2.3  # inches
+
+
+def draw_comparison(
+    prediction: Field,
+    truth: Field,
+    path: str | Path,
+    *,
+    inputs: Field | None = None,
+    num_samples: int = 3,
+    channel: str | None = None,
+) -> Path:
+    """Draw some samples: input, truth, prediction and error; the last frame of fields with times.
+
+    Truth and prediction share one colour scale a row, diverging and centred at zero for signed fields; the
+    error has its own. In one dimension they are curves. The relative L2 error of the sample is written above
+    its error.
+
+    Args:
+        prediction: What the surrogate gave.
+        truth: What it should have given; same domain and channels.
+        path: The picture, ``.png``.
+        inputs: Fields it started from, of which the first channel is shown; None to leave them out.
+        num_samples: The first samples of the batch, one a row.
+        channel: Name of the channel to draw; the first one by default.
+
+    Returns:
+        The file written.
+
+    Raises:
+        ValueError: There is no such channel, or the domains differ.
+    """
+    prediction, truth = _one_frame(prediction, channel), _one_frame(truth, channel)
+    _same_domain(prediction, truth)
+    rows = min(num_samples, truth.batch_size)
+    if truth.domain.dimension == 1:
+        return _comparison_of_curves(prediction, truth, path, inputs, rows)
+    columns = 4 if inputs is not None else 3
+    figure = Figure(figsize=((PANEL + 0.45) * columns, PANEL * rows + 0.35), layout="constrained")
+    panels = figure.subplots(rows, columns, squeeze=False)
+    label = name_with_unit(truth.channels[0], truth.units[0])
+    errors = prediction.relative_error(truth)
+    for row in range(rows):
+        expected, got = truth.values[row, 0], prediction.values[row, 0]
+        error = got - expected
+        scale = ColourScale.of(_array(expected), _array(got))
+        shown = [(f"true {label}", expected, scale), ("prediction", got, scale)]
+        shown.append(("error", error, ColourScale.of_error(_array(error))))
+        titles = [title if row == 0 else "" for title, _, _ in shown]
+        titles[-1] = f"error, relative $L^2$ {errors[row]:.2%}" if row == 0 else f"{errors[row]:.2%}"
+        offset = columns - 3
+        if inputs is not None:
+            given = _one_frame(inputs, None)
+            values = given.values[row, 0]
+            own = ColourScale.of(_array(values))
+            draw_map(panels[row, 0], values, given.domain, own)
+            figure.colorbar(own.mappable, ax=panels[row, 0], shrink=0.9)
+            if row == 0:
+                panels[row, 0].set_title(name_with_unit(given.channels[0], given.units[0]), fontsize=9)
+        for column, ((_, values, colours), title) in enumerate(zip(shown, titles, strict=True)):
+            axes = panels[row, column + offset]
+            draw_map(axes, values, truth.domain, colours)
+            axes.set_title(title, fontsize=9)
+        figure.colorbar(scale.mappable, ax=panels[row, offset + 1], shrink=0.9)
+        figure.colorbar(shown[-1][2].mappable, ax=panels[row, offset + 2], shrink=0.9)
+    _small_ticks(figure)
+    return save_figure(figure, path)
+
+
+def draw_rollout(
+    prediction: Field,
+    truth: Field,
+    path: str | Path,
+    *,
+    sample: int = 0,
+    num_frames: int = 5,
+    channel: str | None = None,
+) -> Path:
+    """Draw one sample over time: truth, prediction and error in rows, times in columns.
+
+    Args:
+        prediction: With times.
+        truth: With the same times, domain and channels.
+        path: The picture, ``.png``.
+        sample: Which sample of the batch.
+        num_frames: At most so many times, evenly chosen, the first and the last included.
+        channel: Name of the channel to draw; the first one by default.
+
+    Returns:
+        The file written.
+
+    Raises:
+        ValueError: The fields have no times, live in one dimension, or differ in domain.
+    """
+    if truth.times is None or prediction.times is None:
+        raise ValueError(
+            "rollout picture: expected fields with times, got fields without; try draw_comparison"
+        )
+    if truth.domain.dimension == 1:
+        raise ValueError("rollout picture: expected two or three dimensions, got one; try draw_comparison")
+    _same_domain(prediction, truth)
+    name = channel or truth.channels[0]
+    expected, got = truth.select(name).sample(sample), prediction.select(name).sample(sample)
+    last = len(truth.times) - 1
+    columns = min(num_frames, last + 1)
+    frames = sorted({round(i * last / max(1, columns - 1)) for i in range(columns)})
+    figure = Figure(figsize=(PANEL * 0.85 * len(frames) + 1.0, PANEL * 0.85 * 3 + 0.4), layout="constrained")
+    panels = figure.subplots(3, len(frames), squeeze=False)
+    error = got.values - expected.values
+    scale = ColourScale.of(_array(expected.values), _array(got.values[:, frames]))
+    error_scale = ColourScale.of_error(_array(error[:, frames]))
+    for column, frame in enumerate(frames):
+        for row, (values, colours) in enumerate(
+            [(expected.values, scale), (got.values, scale), (error, error_scale)]
+        ):
+            draw_map(panels[row, column], values[0, frame, 0], truth.domain, colours)
+        relative = got.snapshot(frame).relative_error(expected.snapshot(frame)).item()
+        panels[0, column].set_title(f"t = {truth.times[frame].item():.4g}", fontsize=9)
+        panels[2, column].set_xlabel(f"{relative:.2%}", fontsize=9)
+    for row, words in enumerate(
+        [f"true {name_with_unit(name, truth.select(name).units[0])}", "prediction", "error"]
+    ):
+        panels[row, 0].set_ylabel(words, fontsize=9)
+    figure.colorbar(scale.mappable, ax=panels[:2].ravel().tolist(), shrink=0.8, aspect=30)
+    figure.colorbar(error_scale.mappable, ax=panels[2].ravel().tolist(), shrink=0.9, aspect=14)
+    _small_ticks(figure)
+    return save_figure(figure, path)
+
+
+def _comparison_of_curves(
+    prediction: Field, truth: Field, path: str | Path, inputs: Field | None, rows: int
+) -> Path:
+    """One column a sample: curves above, the error below."""
+    figure = Figure(figsize=(3.1 * rows + 0.4, 3.6), layout="constrained")
+    panels = figure.subplots(2, rows, squeeze=False, sharex=True, height_ratios=[2.2, 1])
+    points = truth.domain.points[:, 0].numpy()
+    errors = prediction.relative_error(truth)
+    for column in range(rows):
+        above, below = panels[:, column]
+        if inputs is not None:
+            given = _one_frame(inputs, None)
+            name = name_with_unit(given.channels[0], given.units[0])
+            above.plot(
+                given.domain.points[:, 0].numpy(),
+                _array(given.values[column, 0]),
+                color="0.7",
+                lw=1.2,
+                label=name,
+            )
+        above.plot(points, _array(truth.values[column, 0]), color=TRUTH_COLOUR, lw=1.6, label="truth")
+        above.plot(
+            points,
+            _array(prediction.values[column, 0]),
+            color=PREDICTION_COLOUR,
+            lw=1.4,
+            ls="--",
+            label="prediction",
+        )
+        below.plot(
+            points, _array((prediction.values - truth.values)[column, 0]), color=PREDICTION_COLOUR, lw=1.1
+        )
+        below.axhline(0, color="0.6", lw=0.6)
+        above.set_title(f"relative $L^2$ error {errors[column]:.2%}", fontsize=9)
+        below.set_xlabel(truth.domain.axes[0].name if hasattr(truth.domain, "axes") else "x", fontsize=9)
+    panels[0, 0].set_ylabel(name_with_unit(truth.channels[0], truth.units[0]), fontsize=9)
+    panels[1, 0].set_ylabel("error", fontsize=9)
+    panels[0, 0].legend(fontsize=7, frameon=False)
+    for axes in panels.ravel():
+        axes.spines[["top", "right"]].set_visible(False)
+        axes.margins(x=0)
+    _small_ticks(figure)
+    return save_figure(figure, path)
+
+
+def _one_frame(field: Field, channel: str | None) -> Field:
+    chosen = field.select(channel or field.channels[0])
+    last = chosen if chosen.times is None else chosen.snapshot(-1)
+    return replace(last, values=last.values.detach().cpu().double())
+
+
+def _same_domain(prediction: Field, truth: Field) -> None:
+    if prediction.domain is not truth.domain and prediction.domain != truth.domain:
+        raise ValueError(
+            "picture: expected prediction and truth on one domain, got two; try prediction.resample"
+        )
+
+
+def _array(values: Tensor) -> numpy.ndarray:
+    return values.detach().cpu().double().numpy()
+
+
+def _small_ticks(figure: Figure) -> None:
+    for axes in figure.axes:
+        axes.tick_params(labelsize=7)
