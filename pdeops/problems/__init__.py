@@ -1,0 +1,43 @@
+"""Problems: equations stated once, with inputs to sample and exact solutions to test against."""
+
+from pdeops.problems.burgers import Burgers1D
+from pdeops.problems.darcy import Darcy2D
+from pdeops.problems.expression import DerivativeRule, autograd_rule, evaluate
+from pdeops.problems.formula import parse_formula
+from pdeops.problems.navier_stokes import NavierStokes2D
+from pdeops.problems.parameter import FormulaParameter, NumberParameter, formula, parameter
+from pdeops.problems.permeability import LognormalPermeability, TwoPhasePermeability
+from pdeops.problems.problem import ExactSolution, Problem
+from pdeops.problems.random_fields import NeumannRandomField, PeriodicRandomField, RandomField, Sampler
+from pdeops.problems.residual import equation_residuals, grid_rule
+from pdeops.problems.semilinear import SemilinearProblem, SpectralSpace
+from pdeops.problems.time_derivative import time_derivative_matrix
+from pdeops.problems.variable import Variable
+
+__all__ = [
+    "Burgers1D",
+    "Darcy2D",
+    "DerivativeRule",
+    "ExactSolution",
+    "FormulaParameter",
+    "LognormalPermeability",
+    "NavierStokes2D",
+    "NeumannRandomField",
+    "NumberParameter",
+    "PeriodicRandomField",
+    "Problem",
+    "RandomField",
+    "Sampler",
+    "SemilinearProblem",
+    "SpectralSpace",
+    "TwoPhasePermeability",
+    "Variable",
+    "autograd_rule",
+    "equation_residuals",
+    "evaluate",
+    "formula",
+    "grid_rule",
+    "parameter",
+    "parse_formula",
+    "time_derivative_matrix",
+]

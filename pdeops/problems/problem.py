@@ -1,0 +1,399 @@
+"""What a problem is: an equation, its parameters, its inputs, and where it lives."""
+
+from __future__ import annotations
+
+import dataclasses
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import sympy
+import torch
+from jaxtyping import Float, Float64
+from torch import Tensor
+
+from pdeops.domains import AxisKind, Domain, Field, Grid
+from pdeops.problems.expression import Value, evaluate
+from pdeops.problems.formula import parse_formula
+from pdeops.problems.latex_printer import EquationPrinter
+from pdeops.problems.parameter import FormulaParameter, NumberParameter, declarations
+from pdeops.problems.residual import TIME, equation_residuals, grid_rule
+from pdeops.problems.variable import Variable
+
+SPACE = ("x", "y", "z")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Problem(ABC):
+    """A partial differential equation, stated once for every method.
+
+    A subclass is a frozen dataclass with keyword-only fields: physical numbers made by `parameter`, known
+    functions made by `formula`, and samplers. It states its equations in SymPy; residuals, spectral solvers
+    and LaTeX are derived from them.
+
+    Attributes:
+        name: Name in configurations, paths and files.
+        steady: Whether there is no time.
+        dimension: Number of space dimensions.
+        inputs: Fields that the solution depends on, in order.
+        outputs: Fields that are solved for, in order.
+        auxiliary: Unknowns of the equations that follow from the outputs (a stream function).
+        axis_kinds: Kinds of axes that the boundary conditions allow.
+    """
+
+    name: ClassVar[str]
+    steady: ClassVar[bool]
+    dimension: ClassVar[int]
+    inputs: ClassVar[tuple[Variable, ...]]
+    outputs: ClassVar[tuple[Variable, ...]]
+    auxiliary: ClassVar[tuple[Variable, ...]] = ()
+    axis_kinds: ClassVar[tuple[AxisKind, ...]]
+
+    def __post_init__(self) -> None:
+        """Check every parameter, and read every formula once so that errors come early."""
+        for name, declaration in self._declarations().items():
+            value = getattr(self, name)
+            if isinstance(declaration, NumberParameter):
+                object.__setattr__(self, name, declaration.check(name, value))
+            else:
+                try:
+                    self.formula(name)
+                except (TypeError, ValueError) as error:
+                    raise type(error)(f"{name}: {error}") from None
+
+    # The equation and its symbols.
+
+    @property
+    @abstractmethod
+    def equations(self) -> tuple[sympy.Eq, ...]:
+        """The equations, one for each output and auxiliary unknown, in that order."""
+
+    @property
+    def boundary_conditions(self) -> Mapping[str, sympy.Eq]:
+        """Conditions by boundary part (``"x_lower"``); empty on a torus."""
+        return {}
+
+    @property
+    def initial_conditions(self) -> tuple[sympy.Eq, ...]:
+        """Conditions at time zero; empty for a steady problem."""
+        return ()
+
+    @property
+    def space_symbols(self) -> tuple[sympy.Symbol, ...]:
+        """Coordinates in space."""
+        return tuple(sympy.Symbol(name, real=True) for name in SPACE[: self.dimension])
+
+    @property
+    def time_symbol(self) -> sympy.Symbol:
+        """Coordinate in time."""
+        return sympy.Symbol(TIME, real=True)
+
+    def symbol(self, name: str) -> sympy.Symbol:
+        """SymPy symbol of a number parameter."""
+        declaration = self._declarations()[name]
+        positive = isinstance(declaration, NumberParameter) and declaration.positive
+        return sympy.Symbol(name, positive=True) if positive else sympy.Symbol(name, real=True)
+
+    def function(self, name: str) -> sympy.Expr:
+        """Function of an input (of space), or of an output or auxiliary unknown (of space and time)."""
+        static = self.steady or name in [variable.name for variable in self.inputs]
+        coordinates = self.space_symbols if static else (*self.space_symbols, self.time_symbol)
+        return sympy.Function(name, real=True)(*coordinates)
+
+    def formula(self, name: str) -> sympy.Expr:
+        """Expression of a formula parameter, in the coordinates in space and the number parameters."""
+        numbers = [key for key, item in self._declarations().items() if isinstance(item, NumberParameter)]
+        symbols = {symbol.name: symbol for symbol in (*self.space_symbols, *map(self.symbol, numbers))}
+        return parse_formula(getattr(self, name), symbols)
+
+    def latex(self) -> str:
+        """LaTeX of the equations, of the initial and of the boundary conditions, one a line."""
+        names = {
+            self.symbol(name): item.symbol
+            for name, item in self._declarations().items()
+            if isinstance(item, NumberParameter)
+        }
+        symbols = {variable.name: variable.symbol for variable in self.inputs + self.outputs + self.auxiliary}
+
+        printer = EquationPrinter(symbols, names)
+        lines = [printer.doprint(equation) for equation in (*self.equations, *self.initial_conditions)]
+        lines += [
+            printer.doprint(equation) + rf" \quad\text{{on {part.replace('_', ' ')}}}"
+            for part, equation in self.boundary_conditions.items()
+        ]
+        return " \\\\\n".join(lines)
+
+    # Parameters as plain values.
+
+    @property
+    def numbers(self) -> dict[str, float]:
+        """Values of the number parameters, as they enter the equations."""
+        return {
+            name: getattr(self, name)
+            for name, item in self._declarations().items()
+            if isinstance(item, NumberParameter)
+        }
+
+    @property
+    def parameters(self) -> dict[str, float | str | int]:
+        """All that defines the problem and its samples, flat and plain: ``"sampler.max_wavenumber"``."""
+        return _flatten(self)
+
+    def _declarations(self) -> dict[str, NumberParameter | FormulaParameter]:
+        return declarations({item.name: item for item in dataclasses.fields(self)})
+
+    # Where it lives.
+
+    @classmethod
+    @abstractmethod
+    def default_domain(cls, shape: tuple[int, ...]) -> Grid:
+        """Grid of the problem's box with these numbers of points."""
+
+    def check_domain(self, domain: Domain) -> Grid:
+        """Check that the problem can be posed on a domain.
+
+        Args:
+            domain: The domain.
+
+        Returns:
+            The same domain, known to be a grid.
+
+        Raises:
+            ValueError: It is no grid, or its dimension, box, names or kinds of axes do not fit.
+        """
+        shape = domain.shape if isinstance(domain, Grid) and domain.dimension == self.dimension else None
+        fitting = self.default_domain(shape or (64,) * self.dimension)
+        box = [(axis.name, axis.lower, axis.upper) for axis in fitting.axes]
+        kinds = " or ".join(self.axis_kinds)
+        expected = f"{self.name}: expected a grid on " + " x ".join(
+            f"{n} in [{a:g}, {b:g}]" for n, a, b in box
+        )
+        expected += f" with {kinds} axes, got"
+        hint = f"; try {type(self).__name__}.default_domain({shape or (64,) * self.dimension})"
+        if not isinstance(domain, Grid):
+            raise ValueError(f"{expected} a {type(domain).__name__}{hint}")
+        if [(axis.name, axis.lower, axis.upper) for axis in domain.axes] != box or any(
+            axis.kind not in self.axis_kinds for axis in domain.axes
+        ):
+            got = " x ".join(
+                f"{axis.name} in [{axis.lower:g}, {axis.upper:g}] ({axis.kind})" for axis in domain.axes
+            )
+            raise ValueError(f"{expected} {got}{hint}")
+        return domain
+
+    def check_inputs(self, inputs: Mapping[str, Field]) -> None:
+        """Check that every input is there, with its channel.
+
+        Args:
+            inputs: Fields by name.
+
+        Raises:
+            ValueError: An input is missing, there is one too many, or a channel has another name.
+        """
+        names = [variable.name for variable in self.inputs]
+        if sorted(inputs) != sorted(names):
+            raise ValueError(f"{self.name}: expected the inputs {names}, got {sorted(inputs)}")
+        for name, field in inputs.items():
+            if field.channels != (name,):
+                raise ValueError(
+                    f"{self.name}: expected input {name!r} with channel {name!r}, got {field.channels}"
+                )
+
+    # Data.
+
+    @abstractmethod
+    def sample_inputs(self, domain: Domain, seeds: Sequence[int]) -> dict[str, Field]:
+        """Draw inputs.
+
+        Args:
+            domain: Where they are wanted.
+            seeds: One seed a sample; sample ``i`` depends on ``seeds[i]`` only, and is the same function on
+                every grid that can hold it.
+
+        Returns:
+            Fields by name, float64, on the CPU.
+        """
+
+    def exact_solutions(self) -> Mapping[str, ExactSolution]:
+        """Exact solutions by name; each says which instance of the problem it solves."""
+        return {}
+
+    # Evaluation.
+
+    def values(
+        self, expression: sympy.Expr, domain: Domain, times: Float[Tensor, " time"] | None = None
+    ) -> Float64[Tensor, "..."]:
+        """Values of an expression in coordinates and parameters on a domain.
+
+        Args:
+            expression: For example ``problem.formula("forcing")``.
+            domain: Grid or mesh.
+            times: Times, if the expression depends on time or frames are wanted.
+
+        Returns:
+            Shape (*domain.shape), or (time, *domain.shape) with times; float64, on the CPU.
+        """
+        coordinates: dict[str, Value] = {**_coordinates(domain)}
+        shape = tuple(domain.shape)
+        if times is not None:
+            coordinates[TIME] = times.detach().cpu().double().reshape(-1, *(1,) * len(shape))
+            shape = (len(times), *shape)
+        return evaluate(expression, {**coordinates, **self.numbers}).expand(shape).clone()
+
+    def auxiliary_values(self, solution: Field) -> dict[str, Tensor]:
+        """Auxiliary unknowns computed from a solution, shape of one channel of it; none by default."""
+        return {}
+
+    def residual(
+        self, solution: Field, inputs: Mapping[str, Field], *, time_derivative: Field | None = None
+    ) -> Field:
+        """Put a solution into the equations.
+
+        Derivatives in space are those of `pdeops.domains.derivative`; the derivative in time is a finite
+        difference of up to seven frames, unless it is given.
+
+        Args:
+            solution: The outputs, on a grid, with times if the problem is not steady.
+            inputs: The inputs by name, on the same grid.
+            time_derivative: First time derivative of the outputs where it is known exactly.
+
+        Returns:
+            Left minus right side: one channel an equation, named after its unknown.
+
+        Raises:
+            ValueError: Domain, channels, inputs or times do not fit.
+
+        Failure mode: Coefficients that jump have no pointwise residual; frames that are far apart leave the
+            error of the time difference, largest at the first and the last frames.
+        """
+        grid = self.check_domain(solution.domain)
+        self.check_inputs(inputs)
+        names = tuple(variable.name for variable in self.outputs)
+        if solution.channels != names:
+            raise ValueError(
+                f"{self.name}: expected a solution with channels {names}, got {solution.channels}"
+            )
+        if self.steady != (solution.times is None):
+            raise ValueError(f"{self.name}: expected a solution {'without' if self.steady else 'with'} times")
+        for name, field in inputs.items():
+            if field.domain != solution.domain:
+                raise ValueError(
+                    f"{self.name}: expected input {name!r} on the solution's domain; try Field.resample"
+                )
+        device = solution.values.device
+        dim = 1 if solution.times is None else 2
+        values: dict[str, Value] = {
+            k: v.to(solution.values) for k, v in _coordinates(solution.domain).items()
+        }
+        values |= self.numbers
+        if solution.times is not None:
+            values[TIME] = solution.times.to(device).reshape(-1, *(1,) * self.dimension)
+        for name, field in inputs.items():
+            values[name] = field.values.to(device)  # (batch, 1, *shape): the channel stands for time
+            if solution.times is None:
+                values[name] = field.values.select(1, 0).to(device)
+        values |= dict(zip(names, solution.values.unbind(dim), strict=True))
+        values |= self.auxiliary_values(solution)
+        known = {}
+        if time_derivative is not None:
+            known = {
+                sympy.Derivative(self.function(name), self.time_symbol): slope
+                for name, slope in zip(names, time_derivative.values.unbind(dim), strict=True)
+            }
+        results = equation_residuals(self.equations, values, grid_rule(grid, solution.times), known)
+        shape = solution.values.select(dim, 0).shape
+        channels = tuple(variable.name for variable in self.outputs + self.auxiliary)
+        stacked = torch.stack([result.expand(shape) for result in results], dim=dim)
+        return Field(stacked, solution.domain, channels, times=solution.times)
+
+
+@dataclass(frozen=True, eq=False)
+class ExactSolution:
+    """A solution in closed form.
+
+    Args:
+        problem: The instance that it solves: some solutions need other parameters than the problem that lists
+            them (no forcing, a manufactured one).
+        expressions: SymPy expressions of all inputs, outputs and auxiliary unknowns by name, in the problem's
+            coordinate and parameter symbols.
+        description: What it is and what it tests.
+    """
+
+    problem: Problem
+    expressions: Mapping[str, sympy.Expr]
+    description: str
+
+    def inputs(self, domain: Domain) -> dict[str, Field]:
+        """The inputs, one sample of each.
+
+        Args:
+            domain: Where.
+
+        Returns:
+            Fields by name, float64, on the CPU.
+        """
+        return {variable.name: self._field((variable,), domain, None) for variable in self.problem.inputs}
+
+    def solution(self, domain: Domain, times: Float[Tensor, " time"] | None = None) -> Field:
+        """The outputs.
+
+        Args:
+            domain: Where.
+            times: When; None for a steady problem.
+
+        Returns:
+            A field of one sample with all outputs.
+
+        Raises:
+            ValueError: Times are missing, or given to a steady problem.
+        """
+        if self.problem.steady != (times is None):
+            raise ValueError(
+                f"{self.problem.name}: expected {'no times' if self.problem.steady else 'times'}"
+            )
+        return self._field(self.problem.outputs, domain, times)
+
+    def time_derivative(self, domain: Domain, times: Float[Tensor, " time"]) -> Field:
+        """First time derivative of the outputs.
+
+        Args:
+            domain: Where.
+            times: When.
+
+        Returns:
+            A field of one sample with all outputs.
+        """
+        slopes = {name: sympy.diff(item, self.problem.time_symbol) for name, item in self.expressions.items()}
+        return dataclasses.replace(self, expressions=slopes)._field(self.problem.outputs, domain, times)
+
+    def _field(self, variables: Sequence[Variable], domain: Domain, times: Tensor | None) -> Field:
+        values = [
+            self.problem.values(self.expressions[variable.name], domain, times) for variable in variables
+        ]
+        stacked = torch.stack(values, dim=0 if times is None else 1)
+        names, units = zip(*((variable.name, variable.unit) for variable in variables), strict=True)
+        return Field(stacked[None], domain, names, units, times)
+
+
+def _coordinates(domain: Domain) -> dict[str, Tensor]:
+    if isinstance(domain, Grid):
+        return {axis.name: points for axis, points in zip(domain.axes, domain.coordinates, strict=True)}
+    return dict(zip(SPACE, domain.points.unbind(-1), strict=False))
+
+
+def _flatten(instance: Any) -> dict[str, float | str | int]:
+    result: dict[str, float | str | int] = {}
+    for item in dataclasses.fields(instance):
+        value = getattr(instance, item.name)
+        if dataclasses.is_dataclass(value):
+            result[item.name] = type(value).__name__
+            result |= {f"{item.name}.{key}": inner for key, inner in _flatten(value).items()}
+        elif isinstance(value, str | int | float):
+            result[item.name] = value
+        else:
+            raise TypeError(
+                f"{item.name}: expected a number, a text or a dataclass of them, got {value!r}; "
+                "try a frozen dataclass for samplers"
+            )
+    return result
