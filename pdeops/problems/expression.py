@@ -84,10 +84,10 @@ def evaluate(
             return reduce(lambda left, right: left * right, map(walk, node.args))
         if isinstance(node, sympy.Pow):
             return _power(node, walk)
-        if node.is_number and node.is_real:
-            return float(node)
         if node.func in FUNCTIONS:
-            return FUNCTIONS[node.func](torch.as_tensor(walk(node.args[0])))
+            argument = walk(node.args[0])
+            as_tensor = argument if isinstance(argument, Tensor) else torch.tensor(argument, dtype=torch.float64)
+            return FUNCTIONS[node.func](as_tensor)
         raise TypeError(f"evaluate: expected arithmetic, derivatives and elementary functions, got {node}")
 
     def differentiate(node: sympy.Derivative) -> Value:
@@ -147,4 +147,4 @@ def _power(node: sympy.Pow, walk: Callable[[sympy.Expr], Value]) -> Value:
             value = walk(base)
             return math.sqrt(value) if isinstance(value, float) else torch.sqrt(value)
         return walk(base) ** (int(number) if number.is_integer() else number)
-    return torch.as_tensor(walk(base)) ** number
+    return walk(base) ** number

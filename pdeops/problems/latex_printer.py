@@ -21,7 +21,7 @@ class EquationPrinter(LatexPrinter):
         super().__init__({"symbol_names": dict(numbers)})
         self._functions = functions
 
-    def _print_AppliedUndef(self, expr: AppliedUndef, exp: str | None = None) -> str:
+    def _print_AppliedUndef(self, expr: sympy.Expr, exp: str | None = None) -> str:
         text = self._functions[expr.func.__name__]
         if not all(argument.is_Symbol for argument in expr.args):
             text += rf"\left({', '.join(map(self._print, expr.args))}\right)"

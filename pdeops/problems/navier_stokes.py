@@ -41,8 +41,8 @@ class NavierStokes2D(SemilinearProblem):
         forcing: Shape :math:`f(x, y)` of the forcing, periodic with mean zero.
         sampler: Distribution of the initial vorticity. The default is the benchmark's: covariance
             :math:`2 \cdot 7^3 (-\Delta + 49)^{-2.5}`, standard deviation 0.26. (The text of the paper says
-            :math:`7^{3/2}(-\Delta + 49)^{-2.5}`, six times smaller in amplitude; the default follows the program
-            that made its data.)
+            :math:`7^{3/2}(-\Delta + 49)^{-2.5}`, six times smaller in amplitude; the default follows the
+            program that made its data.)
 
     Good values: ``viscosity=1e-3`` on 64 x 64 to time 50; ``1e-4`` to time 30 and ``1e-5`` to time 20 on
         256 x 256. At 1e-3 the forced wave relaxes at the rate :math:`8\pi^2\nu = 0.079` to an amplitude of

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import torch
 from jaxtyping import Float64
@@ -14,6 +14,7 @@ from torch import Tensor
 from pdeops.domains import AxisKind, Grid
 
 
+@runtime_checkable
 class Sampler(Protocol):
     """What draws a scalar field from a seed: a frozen dataclass of numbers, so that it can be stored."""
 
@@ -27,8 +28,8 @@ class RandomField:
     r"""Mean-zero Gaussian field with covariance :math:`C = \sigma^2 (-\Delta + \tau^2)^{-\alpha}`.
 
     Without the constant function. With the eigenfunctions :math:`\varphi_k` of the Laplacian, orthonormal on
-    the box, a sample is :math:`\sum_k \sigma (\lambda_k + \tau^2)^{-\alpha/2} \xi_k \varphi_k` with independent
-    standard normal :math:`\xi_k`, for all waves with at most ``max_wavenumber`` an axis.
+    the box, a sample is :math:`\sum_k \sigma (\lambda_k + \tau^2)^{-\alpha/2} \xi_k \varphi_k` with
+    independent standard normal :math:`\xi_k`, for all waves with at most ``max_wavenumber`` an axis.
 
     The :math:`\xi_k` are drawn in an order that knows no grid. So the same seed is the same function on every
     grid; a grid too coarse for some waves leaves them out, and never aliases them.

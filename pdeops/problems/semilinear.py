@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
-from typing import ClassVar, Protocol
+from typing import ClassVar, Protocol, runtime_checkable
 
 import sympy
 import torch
@@ -19,6 +19,7 @@ from pdeops.problems.linear_terms import LinearTerm, derivative_orders, split_li
 from pdeops.problems.problem import Problem
 
 
+@runtime_checkable
 class SpectralSpace(Protocol):
     """What a solver offers to a problem: a way between Fourier coefficients and values on its grid."""
 
@@ -65,8 +66,8 @@ class SemilinearProblem(Problem):
 
     The split is derived from `equations`: terms with constant coefficients in the equation's own unknown
     make the Fourier symbol of :math:`L`, all others make :math:`N`. Auxiliary unknowns are solved for wave by
-    wave, with mean zero where their equation leaves the mean open. So a new problem states its equations and gets a
-    spectral solver.
+    wave, with mean zero where their equation leaves the mean open. So a new problem states its equations and
+    gets a spectral solver.
 
     Each equation of an output has to hold its first time derivative with a constant factor; each auxiliary
     equation has to be linear with constant coefficients in its unknown.
