@@ -5,20 +5,23 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
+from importlib.resources import files
 from pathlib import Path
 from typing import Any, cast
 
 import torch
-from hydra.utils import instantiate
+from hydra.utils import get_class, instantiate
 from lightning import Callback, Trainer
+from lightning.pytorch.callbacks import Checkpoint
 from omegaconf import DictConfig, OmegaConf
 
 from pdeops.cli.errors import UserError
-from pdeops.data import PDEDataModule, Recipe, Window
-from pdeops.domains import Grid
-from pdeops.operators import Operator
+from pdeops.cli.options import options
+from pdeops.data import PDEDataModule, Recipe, Store, Window
+from pdeops.domains import Domain, Grid
+from pdeops.operators import Operator, SpectralOperator
 from pdeops.problems import Problem
-from pdeops.training import SupervisedOperator, describe
+from pdeops.training import FrequencyRelativeL2, SupervisedOperator, describe
 
 
 @contextmanager
@@ -109,17 +112,30 @@ def build_window(config: DictConfig) -> Window | None:
 
 def build_data(config: DictConfig, recipe: Recipe) -> PDEDataModule:
     """Build the data module; nothing is generated yet."""
+    data = config.data
     window = build_window(config)
     with section(config, "data"):
         return PDEDataModule(
-            recipe,
+            None if data.path else recipe,
             Path(config.paths.data),
+            path=data.path,
             window=window,
-            batch_size=config.data.batch_size,
-            num_workers=config.data.num_workers,
-            generation_workers=config.data.generation_workers,
+            batch_size=data.batch_size,
+            num_workers=data.num_workers,
+            generation_workers=data.generation_workers,
+            normalise=data.normalise,
             seed=config.get("seed", 0),
+            memory_limit=data.memory_limit,
+            progress=data.progress,
         )
+
+
+def training_domain(config: DictConfig, recipe: Recipe) -> Domain:
+    """The domain of the model's inputs: that of the recipe, or of the user's own file."""
+    if config.data.path is None:
+        return recipe.domain
+    with Store.open(config.data.path) as store:
+        return store.layouts[f"inputs/{store.input_names[0]}"].domain
 
 
 def build_factory(config: DictConfig) -> partial[Operator]:
@@ -127,16 +143,41 @@ def build_factory(config: DictConfig) -> partial[Operator]:
     return cast("partial[Operator]", instantiate(config.model))
 
 
-def check_fit(config: DictConfig, factory: partial[Operator], domain: Grid) -> None:
+def check_fit(config: DictConfig, factory: partial[Operator], domain: Domain) -> None:
     """Raise a UserError when the model cannot work on the domain; no data is needed to know."""
     operator = cast("type[Operator]", factory.func)
-    with section(config, "model"):
-        reason = operator.misfit(domain, **factory.keywords)
+    reason = operator.misfit(domain)
+    if reason is None:
+        # Options such as the number of modes have limits that only construction knows.
+        try:
+            trial = factory(1, 1, domain)
+        except (TypeError, ValueError) as error:
+            reason = str(error)
+        else:
+            if get_class(config.loss._target_) is FrequencyRelativeL2 and not isinstance(
+                trial, SpectralOperator
+            ):
+                reason = (
+                    "its loss compares spectral coefficients, which it does not give; try loss=relative_l2"
+                )
     if reason is not None:
         raise UserError(
             f"{operator.__name__} does not fit {config.problem._target_.rpartition('.')[2]} "
-            f"at resolution {list(domain.shape)}: {reason}"
+            f"at resolution {list(domain.shape)}: {reason}\nmodels that fit: {', '.join(fitting_models(domain))}"
         )
+
+
+def fitting_models(domain: Domain) -> list[str]:
+    """Names of the packaged models that work on a domain with the options of their files."""
+    names = []
+    for name in options("model"):
+        node = OmegaConf.load(files("pdeops.conf") / "model" / f"{name}.yaml")  # type: ignore[arg-type]
+        try:
+            instantiate(node.model)(1, 1, domain)
+        except (TypeError, ValueError):
+            continue
+        names.append(name)
+    return names
 
 
 def build_operator(config: DictConfig, factory: partial[Operator], data: PDEDataModule) -> Operator:
@@ -157,7 +198,7 @@ def build_module(config: DictConfig, operator: Operator, data: PDEDataModule) ->
         output_normaliser=data.output_normaliser,
         window=data.window,
         compile=config.compile,
-        artefact=describe(),
+        artefact=describe(cast(dict[str, Any], OmegaConf.to_container(config.model, resolve=True)), data),
     )
 
 
@@ -172,7 +213,8 @@ def build_trainer(config: DictConfig, run: Path) -> Trainer:
             callbacks=callbacks,
             logger=loggers or False,
             default_root_dir=str(run),
-            enable_checkpointing=False,
+            # Otherwise Lightning would add checkpoints of its own.
+            enable_checkpointing=any(isinstance(callback, Checkpoint) for callback in callbacks),
         ),
     )
 

@@ -6,8 +6,11 @@ import os
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import NoReturn
 
+from hydra.core.hydra_config import HydraConfig
 from hydra.errors import HydraException, InstantiationException
+from hydra.types import RunMode
 from omegaconf.errors import OmegaConfBaseException
 
 from pdeops.cli.suggestions import explain_composition
@@ -36,6 +39,7 @@ def guard(main: Callable[[], None], config_name: str) -> None:
         config_name: Its primary configuration, searched for the nearest valid names.
     """
     if wants_traceback():
+        os.environ[FULL_ERROR] = "1"
         main()
         return
     # Hydra prints and exits by itself unless it is told to raise.
@@ -58,16 +62,32 @@ def guard(main: Callable[[], None], config_name: str) -> None:
 
 
 @contextmanager
-def hidden_switch() -> Iterator[None]:
-    """Hide our own ``HYDRA_FULL_ERROR`` from processes that the task starts."""
-    ours = os.environ.get(FULL_ERROR) == "1"
-    if ours:
-        del os.environ[FULL_ERROR]
+def job(config_name: str) -> Iterator[None]:
+    """Run the body of one Hydra job as `guard` does, without Hydra's own words on errors.
+
+    Processes that the job starts do not see our ``HYDRA_FULL_ERROR``. In a sweep errors go on to Hydra, so
+    that the other jobs run.
+
+    Args:
+        config_name: The primary configuration.
+    """
+    ours = os.environ.pop(FULL_ERROR, None)
     try:
         yield
+    except Exception as error:
+        message = explain(error, config_name)
+        if message is None or wants_traceback() or HydraConfig.get().mode != RunMode.RUN:
+            raise
+        refuse(message)
     finally:
-        if ours:
-            os.environ[FULL_ERROR] = "1"
+        if ours is not None:
+            os.environ[FULL_ERROR] = ours
+
+
+def refuse(message: str) -> NoReturn:
+    """Print the message and leave with exit code 2."""
+    print(f"error: {message}", file=sys.stderr)
+    raise SystemExit(EXIT_CODE) from None
 
 
 def explain(error: Exception, config_name: str) -> str | None:
@@ -97,4 +117,4 @@ def explain_file(error: OSError) -> str:
     """Name the file or folder and what is wrong with it."""
     place = f" '{error.filename}'" if error.filename else ""
     reason = error.strerror or str(error)
-    return f"cannot use{place}: {reason}; expected a path that can be read and, for output, written; try another path"
+    return f"cannot use{place}: {reason}; expected a path that can be read or written; try another one"

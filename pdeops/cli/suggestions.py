@@ -66,22 +66,14 @@ def explain_composition(error: Exception, config_name: str) -> str:
 
 def suggest_key(key: str, config_name: str) -> str:
     """Nearest keys of the configuration that the other overrides of this command line compose."""
-    keys = list(known_keys(config_name, leave_out=key))
+    keys = [name for name in known_keys(config_name, leave_out=key) if not name.endswith("_")]
     parent, _, leaf = key.rpartition(".")
-    siblings = {
-        name[len(parent) + 1 :].split(".")[0] if parent else name.split(".")[0]
-        for name in keys
-        if not parent or name.startswith(parent + ".")
-    }
-    close = nearest(leaf, siblings)
-    if close:
-        return (
-            "did you mean "
-            + " or ".join(f"'{parent}.{match}'" if parent else f"'{match}'" for match in close)
-            + "?"
-        )
-    elsewhere = [name for name in keys if name.rpartition(".")[2] == leaf] or nearest(key, keys)
-    hint = f"did you mean {' or '.join(repr(match) for match in elsewhere[:3])}? " if elsewhere else ""
+    prefix = f"{parent}." if parent else ""
+    siblings = {name[len(prefix) :].split(".")[0] for name in keys if name.startswith(prefix)}
+    candidates = [name for name in keys if name.rpartition(".")[2] == leaf]
+    candidates += [prefix + match for match in nearest(leaf, siblings)]
+    candidates = candidates or nearest(key, keys)
+    hint = f"did you mean {' or '.join(repr(name) for name in candidates[:3])}? " if candidates else ""
     where = f"'{parent}' has" if parent else "the configuration has"
     return f"{hint}{where}: {', '.join(sorted(siblings))}" if siblings else hint
 

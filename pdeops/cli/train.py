@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import time
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -13,11 +15,11 @@ import torch
 from omegaconf import DictConfig, OmegaConf
 
 from pdeops.cli import assembly
-from pdeops.cli.errors import UserError, guard, hidden_switch
+from pdeops.cli.errors import UserError, guard, job
 from pdeops.cli.pictures import write_pictures
 from pdeops.cli.result import describe_result, print_result, write_result
 from pdeops.cli.run_folder import check_writable, current_folder, is_child_process, program_arguments
-from pdeops.training import LAST, find_checkpoint
+from pdeops.training import find_checkpoint
 
 
 def train(config: DictConfig) -> dict[str, Any]:
@@ -45,7 +47,7 @@ def train(config: DictConfig) -> dict[str, Any]:
     problem = assembly.build_problem(config)
     recipe = assembly.build_recipe(config, problem)
     factory = assembly.build_factory(config)
-    assembly.check_fit(config, factory, recipe.domain)
+    assembly.check_fit(config, factory, assembly.training_domain(config, recipe))
     trainer = assembly.build_trainer(config, run)
     data = assembly.build_data(config, recipe)
     seconds = {"data": time.perf_counter()}
@@ -57,7 +59,7 @@ def train(config: DictConfig) -> dict[str, Any]:
     module = assembly.build_module(config, operator, data)
     if not is_child_process():
         write_config(config, run)
-    checkpoint = find_checkpoint(run, LAST) if config.resume else None
+    checkpoint = find_checkpoint(run) if config.resume else None
     seconds["training"] = time.perf_counter()
     with quiet_advice():
         trainer.fit(module, datamodule=data, ckpt_path=checkpoint)
@@ -84,7 +86,8 @@ def check_new(run: Path, resume: str | None) -> None:
     """Raise a UserError when the folder holds a run that is not to be resumed."""
     if resume is None and ((run / "checkpoints").exists() or (run / "result.json").exists()):
         raise UserError(
-            f"the folder {run} holds a run and runs are never overwritten; expected a new folder, or resume={run}"
+            f"the folder {run} holds a run and runs are never overwritten; "
+            f"expected a new folder, or resume={run} to continue"
         )
 
 
@@ -96,20 +99,19 @@ def write_config(config: DictConfig, run: Path) -> None:
     partial.replace(run / "config.yaml")
 
 
-class quiet_advice(warnings.catch_warnings):  # noqa: N801
+@contextmanager
+def quiet_advice() -> Iterator[None]:
     """Silence advice of Lightning that does not concern a user of the command line."""
-
-    def __enter__(self) -> Any:
-        entered = super().__enter__()
+    with warnings.catch_warnings():
         for text in (".*does not have many workers.*", "The number of training batches.*", ".*LeafSpec.*"):
             warnings.filterwarnings("ignore", message=text)
-        return entered
+        yield
 
 
 @hydra.main(version_base="1.3", config_path="pkg://pdeops.conf", config_name="train")
 def task(config: DictConfig) -> float | None:
     """Run one job of Hydra; the returned error is what sweepers minimise."""
-    with hidden_switch():
+    with job("train"):
         run = current_folder()
         OmegaConf.update(config, "paths.run", str(run))
         result = train(config)

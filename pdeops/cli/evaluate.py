@@ -1,0 +1,143 @@
+"""``pdeops evaluate``: the error of a trained run on held-out data, at its own or at another resolution."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import hydra
+import torch
+from omegaconf import DictConfig, OmegaConf
+from rich import box
+from rich.console import Console
+from rich.table import Table
+
+from pdeops.cli import assembly
+from pdeops.cli.errors import UserError, guard, job
+from pdeops.cli.pictures import double, predict
+from pdeops.cli.run_folder import check_run_folder, check_writable
+from pdeops.data import FieldDataset, Store, StoreSamples, default_name, generate_from
+from pdeops.training import load
+
+
+def evaluate(run: Path, resolution: Sequence[int] | None, device: str, data_folder: Path) -> dict[str, Any]:
+    """Measure a run on its test instances.
+
+    The test instances are those of the training: the same seeds, so the same functions, on any grid.
+
+    Args:
+        run: A run folder.
+        resolution: Points an axis; None for the run's own.
+        device: ``auto``, ``cpu`` or ``cuda``.
+        data_folder: Where data is kept.
+
+    Returns:
+        Plain containers with the errors and the time of a sample.
+
+    Raises:
+        UserError: The folder is no run, or the run has no test data.
+    """
+    check_run_folder(run)
+    config = OmegaConf.load(run / "config.yaml")
+    if not isinstance(config, DictConfig):
+        raise UserError(
+            f"{run / 'config.yaml'}: expected a mapping, got something else; was the file edited?"
+        )
+    config.paths.data = str(data_folder)
+    dataset = read_test_data(config, resolution)
+    surrogate = load(run, device=choose_device(device))
+    errors: dict[str, list[torch.Tensor]] = {"l2": [], "h1": []}
+    seconds = 0.0
+    size = config.data.batch_size
+    for start in range(0, len(dataset), size):
+        batch = dataset[list(range(start, min(start + size, len(dataset))))]
+        started = time.perf_counter()
+        prediction = predict(surrogate, batch.inputs, batch.targets)
+        seconds += time.perf_counter() - started
+        for kind, collected in errors.items():
+            collected.append(double(prediction).relative_error(double(batch.targets), kind))
+    return {
+        "run": str(run),
+        "resolution": list(dataset.output_domain.shape),
+        "relative_l2": float(torch.cat(errors["l2"]).mean()),
+        "relative_h1": float(torch.cat(errors["h1"]).mean()),
+        "num_pairs": len(dataset),
+        "seconds_per_sample": seconds / len(dataset),
+    }
+
+
+def read_test_data(config: DictConfig, resolution: Sequence[int] | None) -> FieldDataset:
+    """Read the test split of a run; at another resolution, generate those instances there first."""
+    window = assembly.build_window(config)
+    recipe = None
+    if config.data.path is None:
+        own = list(config.data.resolution)
+        if resolution is not None and list(resolution) != own:
+            # Test samples come first in a recipe, so these are the same instances without the others.
+            config = OmegaConf.merge(config, {"data": {"num_train": 0, "num_validation": 0}})  # type: ignore[assignment]
+            config.data.resolution = list(resolution)
+            if config.data.solver_resolution is not None:
+                factor = config.data.solver_resolution[0] / own[0]
+                config.data.solver_resolution = [round(count * factor) for count in resolution]
+        recipe = assembly.build_recipe(config, assembly.build_problem(config))
+        path = Path(config.paths.data) / default_name(recipe)
+        if not path.exists():
+            check_writable(path.parent)
+        generate_from(recipe, path, num_workers=config.data.generation_workers)
+    elif resolution is not None:
+        raise UserError(
+            "resolution: expected null for a run on a file of one's own, which has one resolution only"
+        )
+    else:
+        path = Path(config.data.path)
+    store = Store.open(path)
+    if not len(store.split("test")):
+        raise UserError(f"{path}: expected test samples, got none; train with data.num_test above 0")
+    return FieldDataset(StoreSamples(store, store.split("test"), None).in_memory(), window)
+
+
+def choose_device(name: str) -> str:
+    """The device to work on.
+
+    Raises:
+        UserError: It is unknown or not there.
+    """
+    if name not in ("auto", "cpu", "cuda"):
+        raise UserError(f"device: expected auto, cpu or cuda, got '{name}'")
+    if name == "cuda" and not torch.cuda.is_available():
+        raise UserError("device=cuda: expected a CUDA device, got none; try device=cpu")
+    return ("cuda" if torch.cuda.is_available() else "cpu") if name == "auto" else name
+
+
+@hydra.main(version_base="1.3", config_path="pkg://pdeops.conf", config_name="evaluate")
+def task(config: DictConfig) -> float:
+    """Run one job of Hydra."""
+    with job("evaluate"):
+        result = evaluate(Path(config.run), config.resolution, config.device, Path(config.paths.data))
+    resolution = "x".join(map(str, result["resolution"]))
+    (Path(config.run) / f"evaluation_{resolution}.json").write_text(json.dumps(result, indent=2) + "\n")
+    table = Table(box=box.MARKDOWN)
+    for name in ("resolution", "relative L2", "relative H1", "pairs", "ms a sample", "run folder"):
+        table.add_column(name, overflow="fold")
+    table.add_row(
+        resolution,
+        f"{result['relative_l2']:.4f}",
+        f"{result['relative_h1']:.4f}",
+        str(result["num_pairs"]),
+        f"{1e3 * result['seconds_per_sample']:.3f}",
+        result["run"],
+    )
+    Console().print(table)
+    return float(result["relative_l2"])
+
+
+def main() -> None:
+    """Run the verb."""
+    guard(task, "evaluate")
+
+
+if __name__ == "__main__":
+    main()

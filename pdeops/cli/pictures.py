@@ -1,0 +1,74 @@
+"""Pictures and VTK files of what a run predicts for held-out inputs."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import torch
+
+from pdeops.data import PDEDataModule
+from pdeops.domains import Field, Grid
+from pdeops.export import draw_comparison, draw_learning_curve, draw_spectrum, write_vtk
+from pdeops.training import Surrogate, load, read_metrics
+
+SPECTRUM_SAMPLES = 16
+
+
+def write_pictures(run: Path, data: PDEDataModule, num_samples: int) -> None:
+    """Draw the learning curve, predictions beside the truth and their spectra; write VTK files.
+
+    Args:
+        run: A run folder with a checkpoint; the prediction is made by loading it.
+        data: Data module that was set up.
+        num_samples: Number of test pairs to show; 0 for none.
+    """
+    pictures = run / "pictures"
+    metrics = run / "metrics.csv"
+    if num_samples > 0 and metrics.is_file():
+        draw_learning_curve(read_metrics(metrics), pictures / "learning_curve.png")
+    dataset = data.dataset("test")
+    if num_samples < 1 or not len(dataset):
+        return
+    surrogate = load(run)
+    # Spread over the test set: neighbouring pairs are windows of one trajectory.
+    count = min(max(num_samples, SPECTRUM_SAMPLES), len(dataset))
+    batch = dataset[torch.linspace(0, len(dataset) - 1, count).long().tolist()]
+    truth = double(batch.targets)
+    prediction = double(predict(surrogate, batch.inputs, truth))
+    inputs = double(batch.inputs)
+    draw_comparison(prediction, truth, pictures / "comparison.png", inputs=inputs, num_samples=num_samples)
+    if isinstance(truth.domain, Grid) and truth.domain.is_periodic:
+        draw_spectrum({"truth": truth, surrogate_name(run): prediction}, pictures / "spectrum.png")
+    for sample in range(min(num_samples, count)):
+        write_prediction(run / "prediction" / f"sample_{sample}", inputs, prediction, truth, sample)
+
+
+def predict(surrogate: Surrogate, inputs: Field, like: Field) -> Field:
+    """Predict, under the channel names of the targets."""
+    values = surrogate.predict(inputs).values
+    return Field(values.reshape(like.values.shape), like.domain, like.channels, like.units)
+
+
+def double(field: Field) -> Field:
+    """The field in double precision on the CPU, detached."""
+    return field.to("cpu", torch.float64)
+
+
+def surrogate_name(run: Path) -> str:
+    """How a run is called in a legend."""
+    return run.parent.name or "prediction"
+
+
+def write_prediction(path: Path, inputs: Field, prediction: Field, truth: Field, sample: int) -> None:
+    """Write prediction, truth and error of one sample, and the inputs where they share the grid."""
+    error = Field(prediction.values - truth.values, truth.domain, truth.channels, truth.units)
+    fields = {"prediction": prediction, "truth": truth, "error": error}
+    if inputs.domain == truth.domain:
+        fields["input"] = inputs
+    write_vtk({name: as_series(field) for name, field in fields.items()}, path, sample=sample)
+
+
+def as_series(field: Field) -> Field:
+    """The field as a series of one frame, so that ParaView gets a .pvd with a time axis."""
+    time = torch.zeros(1, dtype=torch.float64)
+    return Field(field.values.unsqueeze(1), field.domain, field.channels, field.units, time)
