@@ -86,7 +86,9 @@ def evaluate(
             return _power(node, walk)
         if node.func in FUNCTIONS:
             argument = walk(node.args[0])
-            as_tensor = argument if isinstance(argument, Tensor) else torch.tensor(argument, dtype=torch.float64)
+            as_tensor = (
+                argument if isinstance(argument, Tensor) else torch.tensor(argument, dtype=torch.float64)
+            )
             return FUNCTIONS[node.func](as_tensor)
         raise TypeError(f"evaluate: expected arithmetic, derivatives and elementary functions, got {node}")
 

@@ -43,7 +43,7 @@ def sum_of_symbols(terms: Sequence[LinearTerm], wavenumbers: Sequence[Tensor]) -
     return sum((term.symbol(wavenumbers) for term in terms), start=torch.zeros_like(wavenumbers[0]))
 
 
-def derivative_orders(node: sympy.Expr, coordinates: Sequence[sympy.Symbol]) -> tuple[int, ...] | None:
+def derivative_orders(node: sympy.Basic, coordinates: Sequence[sympy.Symbol]) -> tuple[int, ...] | None:
     """Orders of a derivative taken directly of an unknown function; zeros for the function itself.
 
     Args:

@@ -166,7 +166,7 @@ class Problem(ABC):
         fitting = self.default_domain(shape or (64,) * self.dimension)
         box = [(axis.name, axis.lower, axis.upper) for axis in fitting.axes]
         kinds = " or ".join(self.axis_kinds)
-        expected = f"{self.name}: expected a grid on " + " x ".join(
+        expected = f"{self.name}: expected a grid on " + ", ".join(
             f"{n} in [{a:g}, {b:g}]" for n, a, b in box
         )
         expected += f" with {kinds} axes, got"
@@ -176,7 +176,7 @@ class Problem(ABC):
         if [(axis.name, axis.lower, axis.upper) for axis in domain.axes] != box or any(
             axis.kind not in self.axis_kinds for axis in domain.axes
         ):
-            got = " x ".join(
+            got = ", ".join(
                 f"{axis.name} in [{axis.lower:g}, {axis.upper:g}] ({axis.kind})" for axis in domain.axes
             )
             raise ValueError(f"{expected} {got}{hint}")
@@ -304,7 +304,7 @@ class Problem(ABC):
         results = equation_residuals(self.equations, values, grid_rule(grid, solution.times), known)
         shape = solution.values.select(dim, 0).shape
         channels = tuple(variable.name for variable in self.outputs + self.auxiliary)
-        stacked = torch.stack([result.expand(shape) for result in results], dim=dim)
+        stacked = torch.stack([result.to(solution.values).expand(shape) for result in results], dim=dim)
         return Field(stacked, solution.domain, channels, times=solution.times)
 
 

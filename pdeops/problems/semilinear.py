@@ -171,7 +171,9 @@ class SemilinearProblem(Problem):
         spectra = self._all_spectra(spectrum, space)
         terms = [self._on_grid(rest, spectra, space) for _, rest in self._split]
         shape = (*spectrum.shape[:1], *space.points[0].shape)
-        return space.to_spectrum(torch.stack([term.expand(shape) for term in terms], dim=1))
+        return space.to_spectrum(
+            torch.stack([term.to(space.points[0]).expand(shape) for term in terms], dim=1)
+        )
 
     def auxiliary_values(self, solution: Field) -> dict[str, Tensor]:
         """Auxiliary unknowns on the solution's grid; see `Problem.auxiliary_values`."""
