@@ -1,6 +1,7 @@
 """The same as ``pdeops evaluate``."""
 
-from pdeops.cli.evaluate import main
-
 if __name__ == "__main__":
+    # Inside, so that processes that make data do not import what they do not need.
+    from pdeops.cli.evaluate import main
+
     main()

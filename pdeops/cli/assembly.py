@@ -163,7 +163,8 @@ def check_fit(config: DictConfig, factory: partial[Operator], domain: Domain) ->
     if reason is not None:
         raise UserError(
             f"{operator.__name__} does not fit {config.problem._target_.rpartition('.')[2]} "
-            f"at resolution {list(domain.shape)}: {reason}\nmodels that fit: {', '.join(fitting_models(domain))}"
+            f"at resolution {list(domain.shape)}: {reason}\n"
+            f"models that fit: {', '.join(fitting_models(domain))}"
         )
 
 

@@ -16,14 +16,11 @@ from hydra import compose
 from hydra.core.hydra_config import HydraConfig
 from hydra.utils import instantiate
 from omegaconf import DictConfig, OmegaConf
-from rich import box
-from rich.console import Console
-from rich.table import Table
 
 from pdeops.cli import assembly
 from pdeops.cli.errors import UserError, guard, job
 from pdeops.cli.options import options
-from pdeops.cli.result import TRIVIAL, shorten
+from pdeops.cli.result import TRIVIAL, print_table, shorten
 from pdeops.cli.run_folder import check_run_folder, check_writable, refuse_overwriting, value_of
 from pdeops.cli.suggestions import did_you_mean
 from pdeops.cli.train import train
@@ -146,12 +143,7 @@ def task(config: DictConfig) -> None:
         check_writable(folder)
         rows = compare(config, list(HydraConfig.get().overrides.task), folder)
     write_table(rows, folder)
-    table = Table(box=box.MARKDOWN)
-    for name in COLUMNS:
-        table.add_column(name, justify="left" if name == COLUMNS[0] else "right")
-    for entry in rows:
-        table.add_row(*(entry[name] for name in COLUMNS))
-    Console().print(table)
+    print_table(COLUMNS, [tuple(entry.values()) for entry in rows], numbers=True)
     print(shorten(folder))
 
 

@@ -11,15 +11,13 @@ from typing import Any
 import hydra
 import torch
 from omegaconf import DictConfig, OmegaConf
-from rich import box
-from rich.console import Console
-from rich.table import Table
 
 from pdeops.cli import assembly
 from pdeops.cli.errors import UserError, guard, job
 from pdeops.cli.pictures import double, predict
+from pdeops.cli.result import print_table
 from pdeops.cli.run_folder import check_run_folder, check_writable
-from pdeops.data import FieldDataset, Store, StoreSamples, default_name, generate_from
+from pdeops.data import FieldDataset, Store, StoreSamples
 from pdeops.training import load
 
 
@@ -72,7 +70,6 @@ def evaluate(run: Path, resolution: Sequence[int] | None, device: str, data_fold
 def read_test_data(config: DictConfig, resolution: Sequence[int] | None) -> FieldDataset:
     """Read the test split of a run; at another resolution, generate those instances there first."""
     window = assembly.build_window(config)
-    recipe = None
     if config.data.path is None:
         own = list(config.data.resolution)
         if resolution is not None and list(resolution) != own:
@@ -83,10 +80,10 @@ def read_test_data(config: DictConfig, resolution: Sequence[int] | None) -> Fiel
                 factor = config.data.solver_resolution[0] / own[0]
                 config.data.solver_resolution = [round(count * factor) for count in resolution]
         recipe = assembly.build_recipe(config, assembly.build_problem(config))
-        path = Path(config.paths.data) / default_name(recipe)
-        if not path.exists():
-            check_writable(path.parent)
-        generate_from(recipe, path, num_workers=config.data.generation_workers)
+        data = assembly.build_data(config, recipe)
+        check_writable(Path(config.paths.data))
+        data.prepare_data()
+        path = data.path
     elif resolution is not None:
         raise UserError(
             "resolution: expected null for a run on a file of one's own, which has one resolution only"
@@ -119,18 +116,19 @@ def task(config: DictConfig) -> float:
         result = evaluate(Path(config.run), config.resolution, config.device, Path(config.paths.data))
     resolution = "x".join(map(str, result["resolution"]))
     (Path(config.run) / f"evaluation_{resolution}.json").write_text(json.dumps(result, indent=2) + "\n")
-    table = Table(box=box.MARKDOWN)
-    for name in ("resolution", "relative L2", "relative H1", "pairs", "ms a sample", "run folder"):
-        table.add_column(name, overflow="fold")
-    table.add_row(
-        resolution,
-        f"{result['relative_l2']:.4f}",
-        f"{result['relative_h1']:.4f}",
-        str(result["num_pairs"]),
-        f"{1e3 * result['seconds_per_sample']:.3f}",
-        result["run"],
+    print_table(
+        ("resolution", "relative L2", "relative H1", "pairs", "ms a sample", "run folder"),
+        [
+            (
+                resolution,
+                f"{result['relative_l2']:.4f}",
+                f"{result['relative_h1']:.4f}",
+                str(result["num_pairs"]),
+                f"{1e3 * result['seconds_per_sample']:.3f}",
+                result["run"],
+            )
+        ],
     )
-    Console().print(table)
     return float(result["relative_l2"])
 
 

@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import hydra
 from omegaconf import DictConfig
-from rich import box
-from rich.console import Console
-from rich.table import Table
 
 from pdeops.cli.errors import UserError, guard, job
 from pdeops.cli.options import options
+from pdeops.cli.result import print_table
 from pdeops.cli.suggestions import did_you_mean
 
 GROUPS = ("problem", "model", "experiment")
@@ -22,12 +20,7 @@ def task(config: DictConfig) -> None:
         if config.group is not None and config.group not in GROUPS:
             raise UserError(f"there is no group '{config.group}'; {did_you_mean(str(config.group), GROUPS)}")
     for group in GROUPS if config.group is None else (config.group,):
-        table = Table(box=box.MARKDOWN)
-        table.add_column(group, no_wrap=True)
-        table.add_column("what it is")
-        for name, description in options(group).items():
-            table.add_row(name, description)
-        Console().print(table)
+        print_table((group, "what it is"), list(options(group).items()))
 
 
 def main() -> None:

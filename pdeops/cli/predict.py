@@ -90,6 +90,7 @@ def make_inputs(
     Raises:
         UserError: An array is missing, has the wrong number of axes, or holds NaN.
     """
+    arrays = rename(arrays, channels)
     missing = [name for name in channels if name not in arrays]
     if missing:
         raise UserError(
@@ -102,8 +103,8 @@ def make_inputs(
         values = arrays[name]
         if values.dtype.kind not in "fiu" or values.ndim not in (dimension, dimension + 1, dimension + 2):
             raise UserError(
-                f"input={source}: '{name}': expected numbers of shape (samples, {', '.join('n' * dimension)}), "
-                f"got {values.dtype} of shape {values.shape}"
+                f"input={source}: '{name}': expected numbers of shape "
+                f"(samples, {', '.join('n' * dimension)}), got {values.dtype} of shape {values.shape}"
             )
         if not numpy.isfinite(values).all():
             raise UserError(f"input={source}: '{name}': expected finite numbers, got NaN or infinity")
@@ -117,6 +118,12 @@ def make_inputs(
     return Field(
         torch.cat(columns, dim=1), domain.with_shape(shape) if isinstance(domain, Grid) else domain, channels
     )
+
+
+def rename(arrays: dict[str, numpy.ndarray], channels: tuple[str, ...]) -> dict[str, numpy.ndarray]:
+    """Take ``initial_<name>`` for ``<name>``: the state at time 0 is a state."""
+    initial = {name: arrays[f"initial_{name}"] for name in channels if f"initial_{name}" in arrays}
+    return {**initial, **arrays}
 
 
 def write_arrays(field: Field, path: Path) -> Path:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import platform
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -33,9 +33,9 @@ def describe_result(
     Args:
         config: Its configuration.
         module: The trained module.
-        metrics: What the test logged.
+        metrics: What training logged last, and what the test logged.
         seconds: Wall time of ``data`` and ``training``.
-        trainer: Knows what was logged last in training.
+        trainer: Knows the number of epochs and steps.
 
     Returns:
         Plain containers.
@@ -55,7 +55,7 @@ def describe_result(
         "num_steps": trainer.global_step,
         "seconds_data": seconds["data"],
         "seconds_training": seconds["training"],
-        "seconds_per_step": number(trainer.callback_metrics.get("time/train_step")),
+        "seconds_per_step": metrics.get("time/train_step"),
         "seconds_per_sample": metrics.get("time/inference_per_sample"),
         "seed": config.seed,
         "data_seed": config.data.seed,
@@ -77,11 +77,6 @@ def count_parameters(module: torch.nn.Module) -> int:
         for parameter in module.parameters()
         if parameter.requires_grad
     )
-
-
-def number(value: Any) -> float | None:
-    """A logged value as a float."""
-    return None if value is None else float(value)
 
 
 def device_name(device: torch.device) -> str:
@@ -134,12 +129,25 @@ def markdown(rows: list[tuple[str, str]]) -> str:
 
 def print_result(result: Mapping[str, Any], run: Path) -> None:
     """Print the table; it can be pasted into Markdown as it is."""
+    print_table(("quantity", "value"), [*result_rows(result), ("run folder", shorten(run))])
+
+
+def print_table(columns: Sequence[str], rows: Sequence[Sequence[str]], *, numbers: bool = False) -> None:
+    """Print a table that can be pasted into Markdown as it is.
+
+    Args:
+        columns: Headings.
+        rows: Entries.
+        numbers: Whether all columns but the first are aligned to the right.
+    """
     table = Table(box=box.MARKDOWN)
-    table.add_column("quantity", no_wrap=True)
-    table.add_column("value", overflow="fold")
-    for name, value in (*result_rows(result), ("run folder", shorten(run))):
-        table.add_row(name, value)
-    Console().print(table)
+    for index, name in enumerate(columns):
+        table.add_column(name, justify="right" if numbers and index else "left", no_wrap=True)
+    for row in rows:
+        table.add_row(*row)
+    # As wide as it needs: a line that wraps is no Markdown.
+    width = Console(width=10_000).measure(table).maximum
+    Console(width=width).print(table)
 
 
 def shorten(path: Path) -> str:

@@ -114,12 +114,13 @@ def check_writable(folder: Path) -> None:
             file.write(b"0" * 4096)
     except OSError as error:
         raise UserError(
-            f"cannot write to {folder}: {error.strerror}; try paths.runs=FOLDER or paths.data=FOLDER elsewhere"
+            f"cannot write to {folder}: {error.strerror}; try paths.runs=FOLDER or paths.data=FOLDER"
         ) from error
     free = shutil.disk_usage(folder).free
     if free < MINIMUM_FREE_BYTES:
         raise UserError(
-            f"the disk of {folder} is full: expected {MINIMUM_FREE_BYTES >> 20} MiB free, got {free >> 20} MiB"
+            f"the disk of {folder} is full: expected {MINIMUM_FREE_BYTES >> 20} MiB free, "
+            f"got {free >> 20} MiB; try paths.runs=FOLDER or paths.data=FOLDER elsewhere"
         )
 
 

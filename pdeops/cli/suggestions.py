@@ -54,7 +54,7 @@ def explain_composition(error: Exception, config_name: str) -> str:
         group, _, option = missing.missing_cfg_file.rpartition("/")
         return (
             f"there is no {group} '{option}'; {did_you_mean(option, missing.options)}\n"
-            f"tip: an option of your own goes into FOLDER/{group}/NAME.yaml and is found with --config-dir FOLDER"
+            f"tip: your own goes into FOLDER/{group}/NAME.yaml and is found with --config-dir FOLDER"
         )
     text = "\n".join(filter(None, (str(error), str(error.__cause__ or ""))))
     found = OVERRIDDEN.search(text) or FULL_KEY.search(text) or MISSING_KEY.search(text)

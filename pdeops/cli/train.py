@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import time
 import warnings
 from collections.abc import Iterator
@@ -48,7 +49,8 @@ def train(config: DictConfig) -> dict[str, Any]:
     recipe = assembly.build_recipe(config, problem)
     factory = assembly.build_factory(config)
     assembly.check_fit(config, factory, assembly.training_domain(config, recipe))
-    trainer = assembly.build_trainer(config, run)
+    with quiet_advice():
+        trainer = assembly.build_trainer(config, run)
     data = assembly.build_data(config, recipe)
     seconds = {"data": time.perf_counter()}
     data.prepare_data()
@@ -62,11 +64,12 @@ def train(config: DictConfig) -> dict[str, Any]:
     checkpoint = find_checkpoint(run) if config.resume else None
     seconds["training"] = time.perf_counter()
     with quiet_advice():
-        trainer.fit(module, datamodule=data, ckpt_path=checkpoint)
+        trainer.fit(module, datamodule=data, ckpt_path=checkpoint, weights_only=True)
+        if trainer.interrupted:
+            raise KeyboardInterrupt
         seconds["training"] = time.perf_counter() - seconds["training"]
-        metrics = test(trainer, module, data)
-    if trainer.interrupted:
-        raise KeyboardInterrupt
+        logged = {name: float(value) for name, value in trainer.callback_metrics.items()}
+        metrics = logged | test(trainer, module, data)
     if not trainer.is_global_zero:
         return {}
     result = describe_result(config, module, metrics, seconds, trainer)
@@ -78,7 +81,9 @@ def train(config: DictConfig) -> dict[str, Any]:
 def test(trainer: lightning.Trainer, module: lightning.LightningModule, data: Any) -> dict[str, float]:
     """Errors and times on the test split, with the weights that were best on the validation split."""
     best = getattr(trainer.checkpoint_callback, "best_model_path", "")
-    (metrics,) = trainer.test(module, datamodule=data, ckpt_path=best or None, verbose=False)
+    (metrics,) = trainer.test(
+        module, datamodule=data, ckpt_path=best or None, verbose=False, weights_only=True
+    )
     return {name: float(value) for name, value in metrics.items()}
 
 
@@ -102,6 +107,8 @@ def write_config(config: DictConfig, run: Path) -> None:
 @contextmanager
 def quiet_advice() -> Iterator[None]:
     """Silence advice of Lightning that does not concern a user of the command line."""
+    for name in ("lightning.pytorch", "lightning.fabric"):
+        logging.getLogger(name).setLevel(logging.WARNING)
     with warnings.catch_warnings():
         for text in (".*does not have many workers.*", "The number of training batches.*", ".*LeafSpec.*"):
             warnings.filterwarnings("ignore", message=text)
