@@ -6,7 +6,7 @@ import dataclasses
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import sympy
 import torch
@@ -15,17 +15,15 @@ from torch import Tensor
 
 from pdeops.domains import AxisKind, Domain, Field, Grid
 from pdeops.problems.expression import Value, evaluate
-from pdeops.problems.formula import parse_formula
 from pdeops.problems.latex_printer import EquationPrinter
-from pdeops.problems.parameter import FormulaParameter, NumberParameter, declarations
+from pdeops.problems.parameter import NumberParameter
+from pdeops.problems.parameterised import SPACE, Parameterised
 from pdeops.problems.residual import TIME, equation_residuals, grid_rule
 from pdeops.problems.variable import Variable
 
-SPACE = ("x", "y", "z")
-
 
 @dataclass(frozen=True, kw_only=True)
-class Problem(ABC):
+class Problem(Parameterised, ABC):
     """A partial differential equation, stated once for every method.
 
     A subclass is a frozen dataclass with keyword-only fields: physical numbers made by `parameter`, known
@@ -44,23 +42,10 @@ class Problem(ABC):
 
     name: ClassVar[str]
     steady: ClassVar[bool]
-    dimension: ClassVar[int]
     inputs: ClassVar[tuple[Variable, ...]]
     outputs: ClassVar[tuple[Variable, ...]]
     auxiliary: ClassVar[tuple[Variable, ...]] = ()
     axis_kinds: ClassVar[tuple[AxisKind, ...]]
-
-    def __post_init__(self) -> None:
-        """Check every parameter, and read every formula once so that errors come early."""
-        for name, declaration in self._declarations().items():
-            value = getattr(self, name)
-            if isinstance(declaration, NumberParameter):
-                object.__setattr__(self, name, declaration.check(name, value))
-            else:
-                try:
-                    self.formula(name)
-                except (TypeError, ValueError) as error:
-                    raise type(error)(f"{name}: {error}") from None
 
     # The equation and its symbols.
 
@@ -79,33 +64,11 @@ class Problem(ABC):
         """Conditions at time zero; empty for a steady problem."""
         return ()
 
-    @property
-    def space_symbols(self) -> tuple[sympy.Symbol, ...]:
-        """Coordinates in space."""
-        return tuple(sympy.Symbol(name, real=True) for name in SPACE[: self.dimension])
-
-    @property
-    def time_symbol(self) -> sympy.Symbol:
-        """Coordinate in time."""
-        return sympy.Symbol(TIME, real=True)
-
-    def symbol(self, name: str) -> sympy.Symbol:
-        """SymPy symbol of a number parameter."""
-        declaration = self._declarations()[name]
-        positive = isinstance(declaration, NumberParameter) and declaration.positive
-        return sympy.Symbol(name, positive=True) if positive else sympy.Symbol(name, real=True)
-
     def function(self, name: str) -> sympy.Expr:
         """Function of an input (of space), or of an output or auxiliary unknown (of space and time)."""
         static = self.steady or name in [variable.name for variable in self.inputs]
         coordinates = self.space_symbols if static else (*self.space_symbols, self.time_symbol)
         return sympy.Function(name, real=True)(*coordinates)
-
-    def formula(self, name: str) -> sympy.Expr:
-        """Expression of a formula parameter, in the coordinates in space and the number parameters."""
-        numbers = [key for key, item in self._declarations().items() if isinstance(item, NumberParameter)]
-        symbols = {symbol.name: symbol for symbol in (*self.space_symbols, *map(self.symbol, numbers))}
-        return parse_formula(getattr(self, name), symbols)
 
     def latex(self) -> str:
         """LaTeX of the equations, of the initial and of the boundary conditions, one a line."""
@@ -123,25 +86,6 @@ class Problem(ABC):
             for part, equation in self.boundary_conditions.items()
         ]
         return " \\\\\n".join(lines)
-
-    # Parameters as plain values.
-
-    @property
-    def numbers(self) -> dict[str, float]:
-        """Values of the number parameters, as they enter the equations."""
-        return {
-            name: getattr(self, name)
-            for name, item in self._declarations().items()
-            if isinstance(item, NumberParameter)
-        }
-
-    @property
-    def parameters(self) -> dict[str, float | str | int]:
-        """All that defines the problem and its samples, flat and plain: ``"sampler.max_wavenumber"``."""
-        return _flatten(self)
-
-    def _declarations(self) -> dict[str, NumberParameter | FormulaParameter]:
-        return declarations({item.name: item for item in dataclasses.fields(self)})
 
     # Where it lives.
 
@@ -380,20 +324,3 @@ def _coordinates(domain: Domain) -> dict[str, Tensor]:
     if isinstance(domain, Grid):
         return {axis.name: points for axis, points in zip(domain.axes, domain.coordinates, strict=True)}
     return dict(zip(SPACE, domain.points.unbind(-1), strict=False))
-
-
-def _flatten(instance: Any) -> dict[str, float | str | int]:
-    result: dict[str, float | str | int] = {}
-    for item in dataclasses.fields(instance):
-        value = getattr(instance, item.name)
-        if dataclasses.is_dataclass(value):
-            result[item.name] = type(value).__name__
-            result |= {f"{item.name}.{key}": inner for key, inner in _flatten(value).items()}
-        elif isinstance(value, str | int | float):
-            result[item.name] = value
-        else:
-            raise TypeError(
-                f"{item.name}: expected a number, a text or a dataclass of them, got {value!r}; "
-                "try a frozen dataclass for samplers"
-            )
-    return result

@@ -55,7 +55,7 @@ def test_initial_and_boundary_conditions_hold(problem, name):
 
 @pytest.mark.parametrize(("problem", "name"), CASES[:4], ids=IDS[:4])
 def test_periodic_residual_vanishes_to_rounding(problem, name):
-    """Spectral in space and exact in time: nothing but rounding is left."""
+    """Spectral in space and exact in time: rounding is left."""
     exact = problem.exact_solutions()[name]
     domain = problem.default_domain((64,) * problem.dimension)
     times = torch.tensor([0.0, 0.2, 0.7], dtype=torch.float64)
@@ -69,7 +69,7 @@ def test_periodic_residual_vanishes_to_rounding(problem, name):
 
 
 def test_residual_from_stored_frames_has_the_error_of_the_time_difference():
-    """For exp(-r t) the seven-frame difference at the first frame is off by r^7 h^6 / 7, to first order in r h."""
+    """For exp(-r t) the seven-frame difference at the first frame is off by r^7 h^6 / 7 (1 + O(r h))."""
     exact = NavierStokes2D(viscosity=0.01).exact_solutions()["taylor_green"]
     domain = exact.problem.default_domain((8, 8))
     rate = 8 * math.pi**2 * 0.01
