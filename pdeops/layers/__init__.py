@@ -1,0 +1,39 @@
+"""Differentiable blocks shared by the operators."""
+
+from pdeops.layers.bases import analysis_matrix, synthesis_matrix
+from pdeops.layers.channel_mlp import ChannelMLP
+from pdeops.layers.coordinates import coordinate_channels, num_coordinate_channels
+from pdeops.layers.factorised_convolution import FactorisedConvolution
+from pdeops.layers.fast_transforms import fast_analysis, fast_synthesis
+from pdeops.layers.fourier_layer import FourierLayer
+from pdeops.layers.frequency_mixing import FrequencyMixing
+from pdeops.layers.grid_lift import GridLift
+from pdeops.layers.mode_block import Basis, ModeBlock, basis_kinds
+from pdeops.layers.padding import crop, pad, padded_shape
+from pdeops.layers.spectral_convolution import SpectralConvolution
+from pdeops.layers.transforms import TransformMethod, TruncatedTransform
+from pdeops.layers.unet import UNet
+
+__all__ = [
+    "Basis",
+    "ChannelMLP",
+    "FactorisedConvolution",
+    "FourierLayer",
+    "FrequencyMixing",
+    "GridLift",
+    "ModeBlock",
+    "SpectralConvolution",
+    "TransformMethod",
+    "TruncatedTransform",
+    "UNet",
+    "analysis_matrix",
+    "basis_kinds",
+    "coordinate_channels",
+    "crop",
+    "fast_analysis",
+    "fast_synthesis",
+    "num_coordinate_channels",
+    "pad",
+    "padded_shape",
+    "synthesis_matrix",
+]

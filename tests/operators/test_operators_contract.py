@@ -1,0 +1,233 @@
+"""What every operator must hold, whatever its architecture; new operators are found by themselves."""
+
+import inspect
+import itertools
+import math
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+import pdeops.operators
+from pdeops.domains import AxisKind, Domain, Field, Grid, Mesh
+from pdeops.operators import Operator, SpectralOperator
+
+# Architecture options that make each operator small; everything else is found by itself.
+OPTIONS: dict[str, dict[str, Any]] = {
+    "FNO": {"modes": 3, "width": 6, "num_layers": 2, "projection_width": 8},
+    "T1": {"modes": 7, "width": 6, "num_layers": 2},
+    "FFNO": {"modes": 4, "width": 6, "num_layers": 2, "projection_width": 8},
+}
+
+
+def operator_classes() -> dict[str, type[Operator]]:
+    """Every operator that `pdeops.operators` shows."""
+    shown = {name: getattr(pdeops.operators, name) for name in pdeops.operators.__all__}
+    return {
+        name: found
+        for name, found in shown.items()
+        if inspect.isclass(found) and issubclass(found, Operator) and not inspect.isabstract(found)
+    }
+
+
+def build(
+    name: str, domain: Domain, *, in_channels: int = 2, out_channels: int = 3, **options: Any
+) -> Operator:
+    """Build the small configuration of an operator on a domain."""
+    operator = operator_classes()[name]
+    return operator(in_channels, out_channels, domain, **{**OPTIONS[name], **options})
+
+
+def example_grids(name: str) -> list[Grid]:
+    """Grids of every dimension that the operator names: not square, odd sizes, and mixed kinds of axes."""
+    capabilities = operator_classes()[name].capabilities
+    grids = [
+        Grid.periodic((16,)),
+        Grid.periodic((14, 17)),
+        Grid.box((24, 16), "cells"),
+        Grid.box((13, 17), ("periodic", "nodes"), upper=(2.0, 3.0)),
+        Grid.periodic((8, 9, 11)),
+    ]
+    return [
+        grid
+        for grid in grids
+        if grid.dimension in capabilities.dimensions
+        and all(axis.kind in capabilities.axis_kinds for axis in grid.axes)
+    ]
+
+
+NAMES = sorted(operator_classes())
+CASES = [
+    pytest.param(name, grid, id=f"{name}-{'x'.join(map(str, grid.shape))}-{grid.axes[-1].kind}")
+    for name in NAMES
+    for grid in (example_grids(name) if name in OPTIONS else ())
+]
+
+
+def make(name: str, grid: Grid, **options: object) -> tuple[Operator, torch.Tensor]:
+    torch.manual_seed(1)
+    operator = build(name, grid, **options)
+    with torch.no_grad():
+        # Away from the start, which may hold exact zeros on purpose (a head that begins silent).
+        for parameter in operator.parameters():
+            parameter += 0.05 * torch.randn_like(parameter)
+    return operator, torch.randn(3, 2, *grid.shape)
+
+
+def smooth(grid: Grid) -> torch.Tensor:
+    """The same smooth function on every grid of a box: waves that close, and cosines between walls."""
+    first, second = torch.ones(grid.shape).double(), torch.ones(grid.shape).double()
+    for axis, coordinate in zip(grid.axes, grid.coordinates, strict=True):
+        fraction = (coordinate - axis.lower) / axis.length
+        if axis.kind is AxisKind.PERIODIC:
+            first = first * (1 + torch.cos(2 * math.pi * fraction))
+            second = second + torch.sin(2 * math.pi * fraction)
+        else:
+            first = first * torch.cos(math.pi * fraction)
+            second = second + torch.cos(2 * math.pi * fraction)
+    return torch.stack((first, second))[None]
+
+
+def test_every_operator_has_an_example() -> None:
+    assert sorted(OPTIONS) == NAMES
+
+
+@pytest.mark.parametrize(("name", "grid"), CASES)
+def test_output_lies_on_the_grid_and_every_parameter_gets_a_gradient(name: str, grid: Grid) -> None:
+    operator, values = make(name, grid)
+    output = operator(values)
+    assert output.shape == (3, 3, *grid.shape)
+    assert output.dtype == torch.float32
+    output.square().mean().backward()
+    for parameter_name, parameter in operator.named_parameters():
+        assert parameter.grad is not None, parameter_name
+        assert parameter.grad.isfinite().all(), parameter_name
+        assert parameter.grad.abs().max() > 0, parameter_name
+
+
+@pytest.mark.parametrize(("name", "grid"), CASES)
+def test_each_input_channel_moves_each_output_channel(name: str, grid: Grid) -> None:
+    operator, values = make(name, grid)
+    reference = operator(values)
+    for channel in range(2):
+        moved = values.clone()
+        moved[:, channel] += torch.randn_like(moved[:, channel])
+        change = (operator(moved) - reference).flatten(start_dim=2).norm(dim=2)
+        assert (change > 1e-5 * reference.flatten(start_dim=2).norm(dim=2)).all()
+
+
+@pytest.mark.parametrize(("name", "grid"), CASES)
+def test_samples_of_a_batch_do_not_see_each_other(name: str, grid: Grid) -> None:
+    operator, values = make(name, grid)
+    changed = values.clone()
+    changed[1:] = torch.randn_like(changed[1:])
+    torch.testing.assert_close(operator(changed)[:1], operator(values)[:1], rtol=0, atol=0)
+    # Batch size changes the blocking of a product, thus the order of its sums, but no more.
+    torch.testing.assert_close(operator(values[1:2]), operator(values)[1:2], rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize(("name", "grid"), CASES)
+def test_save_and_load_bit_for_bit(name: str, grid: Grid, tmp_path: Path) -> None:
+    operator, values = make(name, grid)
+    torch.save(operator.state_dict(), tmp_path / "weights.pt")
+    restored = build(name, grid)
+    restored.load_state_dict(torch.load(tmp_path / "weights.pt", weights_only=True))
+    assert torch.equal(restored(values), operator(values))
+
+
+@pytest.mark.parametrize(("name", "grid"), CASES)
+def test_output_converges_when_the_grid_is_refined(name: str, grid: Grid) -> None:
+    operator, _ = make(name, grid)
+    operator = operator.double()
+    if not operator.capabilities.changes_resolution:
+        pytest.skip("does not say so")
+    factors = (1, 2, 4)
+    # Nodes are refined by their intervals, so that the box stays. The examples have 16 or 24 intervals between
+    # walls, so that a strip of an eighth is a whole number of points.
+    grids = [
+        grid.with_shape(
+            [factor * (axis.num_points - 1) + 1 if axis.kind is AxisKind.NODES else factor * axis.num_points
+             for axis in grid.axes]
+        )
+        for factor in factors
+    ]  # fmt: skip
+    if grid.dimension == 3:
+        grids = grids[:2]
+    outputs = []
+    for fine in grids:
+        with torch.no_grad():
+            outputs.append(Field(operator(smooth(fine), fine), fine, ("a", "b", "c")))
+    steps = []
+    for coarse, fine in itertools.pairwise(outputs):
+        steps.append((coarse.resample(fine.domain).values - fine.values).norm() / fine.values.norm())
+    if all(axis.kind is AxisKind.PERIODIC for axis in grid.axes):
+        # Smooth functions on a torus: what the activation aliases is all that differs.
+        assert steps[0] < 1e-2
+        assert len(steps) == 1 or steps[1] < 0.1 * steps[0] + 1e-6
+    else:
+        # A strip behind a wall is rounded to whole points, and the field jumps there: first order.
+        assert steps[1] < 0.75 * steps[0] + 1e-6
+        assert steps[1] < 0.1
+
+
+@pytest.mark.parametrize(("name", "grid"), CASES)
+def test_autocast_stays_close(name: str, grid: Grid) -> None:
+    operator, values = make(name, grid)
+    reference = operator(values)
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        output = operator(values)
+    output.float().square().mean().backward()
+    assert all(parameter.grad.isfinite().all() for parameter in operator.parameters())
+    # bfloat16 carries 8 bits: 0.4 % an operation, a few of them in a row.
+    assert (output.float() - reference).norm() / reference.norm() < 0.05
+
+
+@pytest.mark.parametrize(("name", "grid"), CASES)
+def test_the_same_numbers_every_time(name: str, grid: Grid) -> None:
+    runs = []
+    for _ in range(2):
+        operator, values = make(name, grid)
+        output = operator(values)
+        output.square().mean().backward()
+        runs.append([output, *(parameter.grad for parameter in operator.parameters())])
+    assert all(torch.equal(first, second) for first, second in zip(*runs, strict=True))
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("unchecked")
+@pytest.mark.parametrize("name", NAMES)
+def test_compiled_equals_eager(name: str) -> None:
+    operator, values = make(name, Grid.periodic((14, 17)))
+    compiled = torch.compile(operator, dynamic=False)
+    torch.testing.assert_close(compiled(values), operator(values), rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_errors_say_what_fits(name: str) -> None:
+    grid = Grid.periodic((14, 17))
+    operator, values = make(name, grid)
+    with pytest.raises(ValueError, match="expected values of shape"):
+        operator(values[:, :1])
+    with pytest.raises(ValueError, match="expected values of shape"):
+        operator(torch.zeros(1, 2, 20, 20))
+    if not operator.capabilities.any_query:
+        with pytest.raises(ValueError, match="query=None"):
+            operator(values, query=torch.zeros(4, 2))
+    if operator.capabilities.needs_grid:
+        mesh = Mesh(torch.eye(3, 2).double(), torch.tensor([[0, 1, 2]]), {})
+        assert "expected a grid" in type(operator).misfit(mesh)
+    for kind in set(AxisKind) - operator.capabilities.axis_kinds:
+        assert str(kind) in type(operator).misfit(Grid.box((14, 17), kind))
+
+
+@pytest.mark.parametrize(("name", "grid"), CASES)
+def test_coefficients_are_those_of_the_output(name: str, grid: Grid) -> None:
+    operator, values = make(name, grid)
+    if not isinstance(operator, SpectralOperator):
+        pytest.skip("not a spectral operator")
+    coefficients = operator.coefficients(values)
+    assert coefficients.shape == (3, 3, *operator.transform.modes)
+    torch.testing.assert_close(
+        operator.transform.inverse(coefficients, grid.shape), operator(values), rtol=1e-4, atol=1e-5
+    )
