@@ -50,8 +50,8 @@ def derivative(
     if not line.is_periodic:
         matrix = differentiation_matrix(line, order).to(values)
         return torch.movedim(torch.movedim(values, dim, -1) @ matrix.T, -1, dim)
-    wavenumbers = 2 * math.pi / line.length * torch.arange(line.num_points // 2 + 1, device=values.device)
-    factor = (1j * wavenumbers.to(values.dtype)) ** order
+    wavenumbers = torch.arange(line.num_points // 2 + 1, dtype=torch.float64) * (2 * math.pi / line.length)
+    factor = ((1j * wavenumbers) ** order).to(device=values.device, dtype=values.dtype.to_complex())
     if line.num_points % 2 == 0 and order % 2 == 1:
         factor[-1] = 0
     spectrum = torch.fft.rfft(values, dim=dim) * factor.reshape(-1, *(1,) * (-dim - 1))
