@@ -1,0 +1,49 @@
+"""What a loader gives and a training step takes."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import torch
+
+from pdeops.domains import Field
+
+
+class Batch:
+    """Inputs and targets of some samples.
+
+    Not a dataclass, because Lightning's precision plugins write into the fields of those.
+
+    Args:
+        inputs: Shape (batch, in_channels, *shape): the input frames, time-major (t0c0, t0c1, t1c0, ...), then
+            the inputs that do not depend on time.
+        targets: Shape (batch, output_frames * channels, *shape), time-major, or None for prediction.
+    """
+
+    __slots__ = ("inputs", "targets")
+
+    def __init__(self, inputs: Field, targets: Field | None = None) -> None:
+        self.inputs = inputs
+        self.targets = targets
+
+    @property
+    def batch_size(self) -> int:
+        """Number of samples."""
+        return self.inputs.batch_size
+
+    def to(self, device: torch.device | str, non_blocking: bool = False) -> Batch:
+        """Return the batch on a device."""
+        targets = None if self.targets is None else self.targets.to(device, non_blocking=non_blocking)
+        return type(self)(self.inputs.to(device, non_blocking=non_blocking), targets)
+
+    def pin_memory(self) -> Batch:
+        """Return the batch in page-locked memory, from which copies to a GPU run in the background."""
+
+        def pin(field: Field) -> Field:
+            return replace(field, values=field.values.pin_memory())
+
+        return type(self)(pin(self.inputs), None if self.targets is None else pin(self.targets))
+
+    def __repr__(self) -> str:
+        targets = None if self.targets is None else tuple(self.targets.values.shape)
+        return f"Batch(inputs={tuple(self.inputs.values.shape)}, targets={targets})"
