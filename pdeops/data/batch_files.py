@@ -150,7 +150,9 @@ class BatchFiles:
         return missing
 
     def remove(self) -> None:
-        """Remove the folder with all that is in it."""
+        """Remove the folder with all that is in it, if it is there."""
+        if not self.folder.exists():
+            return
         for entry in os.scandir(self.folder):
             Path(entry).unlink(missing_ok=True)
         self.folder.rmdir()

@@ -2,19 +2,13 @@
 
 from __future__ import annotations
 
-import multiprocessing
-import os
-import pickle
+import glob
 import shutil
 import tempfile
-import threading
 from collections.abc import Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor, as_completed
-from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from pathlib import Path
 
-import torch
 from filelock import FileLock, Timeout
 from rich.progress import (
     BarColumn,
@@ -26,15 +20,14 @@ from rich.progress import (
 )
 from torch import Tensor
 
-from pdeops.data.batch_files import BatchFiles, solve_batch
+from pdeops.data.batch_files import BatchFiles
+from pdeops.data.parallel_solving import solve_all
 from pdeops.data.recipe import Recipe, ReferenceSolver
 from pdeops.data.schema import StoreError
 from pdeops.data.store import Store
 from pdeops.data.writing import atomic_file, create_dataset, write_batch
 from pdeops.domains import Grid
 from pdeops.problems import Problem
-
-THREAD_VARIABLES = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
 
 
 def generate(
@@ -133,20 +126,20 @@ def generate_from(
     Failure mode: While merging, batches and result are both on the disk: it takes twice the final size.
     """
     path = Path(path)
-    if _is_made(path, recipe):
+    batches = BatchFiles(path.with_name(f"{path.name}.partial-{recipe.key[:8]}"), recipe)
+    if _is_made(path, recipe) and not batches.folder.exists():
         return path
     _require_writable(path.parent)
     with _locked(path.with_name(f"{path.name}.lock"), progress):
-        if _is_made(path, recipe):
-            return path
-        batches = BatchFiles(path.with_name(f"{path.name}.partial-{recipe.key[:8]}"), recipe)
-        batches.folder.mkdir(exist_ok=True)
-        missing = batches.missing()
-        _require_space(path.parent, recipe, len(missing))
-        with _progress_bar(recipe, len(missing), progress) as advance:
-            for batch in _solve_all(batches, missing, num_workers):
-                advance(len(recipe.batch_samples(batch)))
-        _merge(batches, path)
+        _remove_leftovers(path)
+        if not _is_made(path, recipe):
+            batches.folder.mkdir(exist_ok=True)
+            missing = batches.missing()
+            _require_space(path.parent, recipe, len(missing))
+            with _progress_bar(recipe, len(missing), progress) as advance:
+                for batch in solve_all(batches, missing, num_workers):
+                    advance(len(recipe.batch_samples(batch)))
+            _merge(batches, path)
         batches.remove()
     return path
 
@@ -162,6 +155,12 @@ def _is_made(path: Path, recipe: Recipe) -> bool:
                 f"{store.metadata.key[:16]} made with other settings; try another path or delete it"
             )
     return True
+
+
+def _remove_leftovers(path: Path) -> None:
+    """Remove half-merged files of killed processes; only the holder of the lock writes any."""
+    for leftover in path.parent.glob(f"{glob.escape(path.name)}.*.tmp"):
+        leftover.unlink(missing_ok=True)
 
 
 def _require_writable(folder: Path) -> None:
@@ -215,89 +214,6 @@ def _progress_bar(recipe: Recipe, num_missing: int, shown: bool) -> Iterator:
     with Progress(*columns, disable=not shown) as bar:
         task = bar.add_task(f"generating {recipe.problem.name}", total=recipe.num_samples, completed=done)
         yield lambda count: bar.advance(task, count)
-
-
-def _solve_all(batches: BatchFiles, missing: list[int], num_workers: int | None) -> Iterator[int]:
-    """Solve and write the missing batches; yield each one's number when it is on the disk."""
-    if num_workers is None:
-        num_workers = (
-            len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-        )
-    if torch.device(batches.recipe.device).type != "cpu" or len(missing) <= 1:
-        num_workers = 0
-    if num_workers == 0:
-        threads = torch.get_num_threads()
-        torch.set_num_threads(1)
-        try:
-            for batch in missing:
-                yield _solve_one(batches, batch)
-        finally:
-            torch.set_num_threads(threads)
-        return
-    _require_picklable(batches)
-    with (
-        _single_threaded_children(),
-        ProcessPoolExecutor(
-            min(num_workers, len(missing)), multiprocessing.get_context("spawn"), _start_worker
-        ) as pool,
-    ):
-        futures = [pool.submit(_solve_one, batches, batch) for batch in missing]
-        try:
-            for future in as_completed(futures):
-                yield future.result()
-        except BrokenProcessPool as error:
-            raise RuntimeError(
-                f"{batches.folder}: expected workers to finish their batches, got one that died; "
-                "finished batches "
-                "are kept, run again to go on. Try fewer workers or a smaller solver_batch_size if "
-                "memory ran out, "
-                "and num_workers=0 in a notebook or a script without `if __name__ == '__main__':`"
-            ) from error
-        finally:
-            pool.shutdown(wait=False, cancel_futures=True)
-
-
-def _solve_one(batches: BatchFiles, batch: int) -> int:
-    batches.write(batch, solve_batch(batches.recipe, batch))
-    return batch
-
-
-def _start_worker() -> None:
-    """Compute on one thread, and end with the parent: a killed parent cannot tell its workers to stop."""
-    torch.set_num_threads(1)
-    parent = multiprocessing.parent_process()
-
-    def watch() -> None:
-        if parent is not None:
-            parent.join()
-            os._exit(1)
-
-    threading.Thread(target=watch, daemon=True).start()
-
-
-@contextmanager
-def _single_threaded_children() -> Iterator[None]:
-    """Let children start with one thread in libraries that read the environment once."""
-    before = {name: os.environ.get(name) for name in THREAD_VARIABLES}
-    os.environ.update(dict.fromkeys(THREAD_VARIABLES, "1"))
-    try:
-        yield
-    finally:
-        for name, value in before.items():
-            if value is None:
-                os.environ.pop(name, None)
-            else:
-                os.environ[name] = value
-
-
-def _require_picklable(batches: BatchFiles) -> None:
-    try:
-        pickle.dumps(batches)
-    except Exception as error:
-        raise TypeError(
-            f"generation: expected a problem and a solver that can be sent to other processes, got {error}; "
-            "try defining their classes in a module, or num_workers=0"
-        ) from error
 
 
 def _merge(batches: BatchFiles, path: Path) -> None:

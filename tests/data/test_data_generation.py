@@ -142,6 +142,22 @@ def test_two_generators_of_one_file_agree(heat_recipe, tmp_path):
     assert digest(path) == digest(whole)
 
 
+def test_leftovers_of_a_process_killed_while_merging_are_cleared_away(heat_recipe, tmp_path):
+    recipe, path = heat_recipe(), tmp_path / "heat.h5"
+    (tmp_path / "heat.h5.host-1.tmp").write_bytes(b"half merged")
+    (tmp_path / "other.h5.host-1.tmp").write_bytes(b"of another data set")
+    generate_from(recipe, path, progress=False)
+    # Killed after the move, before the batches were removed:
+    folder = tmp_path / f"heat.h5.partial-{recipe.key[:8]}"
+    folder.mkdir()
+    (folder / "batch-000000.h5").write_bytes(b"")
+    before = digest(path)
+    generate_from(recipe, path, progress=False)
+    assert digest(path) == before
+    names = {entry.name for entry in tmp_path.iterdir()} - {"heat.h5.lock"}
+    assert names == {"heat.h5", "other.h5.host-1.tmp"}
+
+
 def test_not_finite_solution_names_sample_and_seed(heat_recipe, tmp_path):
     recipe = heat_recipe(num_samples=40, num_test=0)
     seeds = sample_seeds(3, range(40))
