@@ -20,7 +20,7 @@ from pdeops.cli.errors import UserError, guard, job
 from pdeops.cli.pictures import write_pictures
 from pdeops.cli.result import describe_result, print_result, write_result
 from pdeops.cli.run_folder import check_writable, current_folder, is_child_process, program_arguments
-from pdeops.training import find_checkpoint
+from pdeops.training import find_checkpoint, read_checkpoint
 
 
 def train(config: DictConfig) -> dict[str, Any]:
@@ -49,6 +49,7 @@ def train(config: DictConfig) -> dict[str, Any]:
     recipe = assembly.build_recipe(config, problem)
     factory = assembly.build_factory(config)
     assembly.check_fit(config, factory, assembly.training_domain(config, recipe))
+    checkpoint = check_resume(config, run) if config.resume else None
     with quiet_advice():
         trainer = assembly.build_trainer(config, run)
     data = assembly.build_data(config, recipe)
@@ -61,7 +62,6 @@ def train(config: DictConfig) -> dict[str, Any]:
     module = assembly.build_module(config, operator, data)
     if not is_child_process():
         write_config(config, run)
-    checkpoint = find_checkpoint(run) if config.resume else None
     seconds["training"] = time.perf_counter()
     with quiet_advice():
         trainer.fit(module, datamodule=data, ckpt_path=checkpoint, weights_only=True)
@@ -94,6 +94,37 @@ def check_new(run: Path, resume: str | None) -> None:
             f"the folder {run} holds a run and runs are never overwritten; "
             f"expected a new folder, or resume={run} to continue"
         )
+
+
+def check_resume(config: DictConfig, run: Path) -> Path:
+    """Find the checkpoint to go on from, and check that there is something left to do.
+
+    Raises:
+        UserError: The run has finished, or another model or length is wanted than its checkpoint has.
+    """
+    checkpoint = find_checkpoint(run)
+    contents = read_checkpoint(checkpoint)
+    num_epochs = contents["epoch"] + 1
+    if config.trainer.max_epochs is not None and num_epochs >= config.trainer.max_epochs:
+        raise UserError(
+            f"resume={run}: all {num_epochs} epochs are done; expected a larger trainer.max_epochs"
+        )
+    before = OmegaConf.load(run / "config.yaml")
+    for key in ("problem", "model", "data", "solver"):
+        if OmegaConf.to_container(before[key], resolve=True) != OmegaConf.to_container(
+            config[key], resolve=True
+        ):
+            raise UserError(
+                f"resume={run}: expected the '{key}' of that run, got another; start a new run instead"
+            )
+    scheduler = (contents["lr_schedulers"] or [{}])[0]
+    fixed = "total_steps" in scheduler or "T_max" in scheduler
+    if fixed and before.trainer.max_epochs != config.trainer.max_epochs:
+        raise UserError(
+            f"resume={run}: the learning rate of that run ends after {before.trainer.max_epochs} epochs, got "
+            f"trainer.max_epochs={config.trainer.max_epochs}; start a new run, or with scheduler=step or none"
+        )
+    return checkpoint
 
 
 def write_config(config: DictConfig, run: Path) -> None:
