@@ -17,6 +17,8 @@ from pdeops.operators import Operator, SpectralOperator
 OPTIONS: dict[str, dict[str, Any]] = {
     "FNO": {"modes": 3, "width": 6, "num_layers": 2, "projection_width": 8},
     "T1": {"modes": 7, "width": 6, "num_layers": 2},
+    "T1Published": {"modes": 7, "width": 6, "num_layers": 2},
+    "T1UNet": {"modes": 7, "width": 8, "depth": 2},
     "FFNO": {"modes": 4, "width": 6, "num_layers": 2, "projection_width": 8},
 }
 
@@ -143,8 +145,8 @@ def test_output_converges_when_the_grid_is_refined(name: str, grid: Grid) -> Non
     if not operator.capabilities.changes_resolution:
         pytest.skip("does not say so")
     factors = (1, 2, 4)
-    # Nodes are refined by their intervals, so that the box stays. The examples have 16 or 24 intervals between
-    # walls, so that a strip of an eighth is a whole number of points.
+    # Nodes are refined by their intervals, so that the box stays. The examples have 16 or 24 intervals from
+    # wall to wall, so that a strip of an eighth is a whole number of points.
     grids = [
         grid.with_shape(
             [factor * (axis.num_points - 1) + 1 if axis.kind is AxisKind.NODES else factor * axis.num_points
