@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 
 import torch
 from jaxtyping import Float
@@ -36,6 +37,7 @@ class FluxBalance:
         faces = self.transmissibilities[0].shape[1:]
         return (faces[0] - 1, *faces[1:])
 
+    @cached_property
     def diagonal(self) -> Float[Tensor, "batch ..."]:
         """D, the sum of each unknown's transmissibilities."""
         both_sides = [
@@ -48,7 +50,7 @@ class FluxBalance:
 
     def __call__(self, values: Float[Tensor, "batch ..."]) -> Float[Tensor, "batch ..."]:
         """A u for values (batch, *shape); a larger batch needs that many transmissibilities, or one."""
-        result = self.diagonal() * values
+        result = self.diagonal * values
         for dim, (faces, size) in enumerate(zip(self.transmissibilities, self.shape, strict=True), start=1):
             inner = faces.narrow(dim, 1, size - 1)
             result.narrow(dim, 1, size - 1).sub_(inner * values.narrow(dim, 0, size - 1))
@@ -58,7 +60,7 @@ class FluxBalance:
     def dense(self) -> Float[Tensor, "batch unknowns unknowns"]:
         """The matrices, for small shapes: memory grows with the square of the number of unknowns."""
         batch = len(self.transmissibilities[0])
-        num_unknowns = self.diagonal()[0].numel()
+        num_unknowns = self.diagonal[0].numel()
         identity = torch.eye(num_unknowns).to(self.transmissibilities[0]).reshape(num_unknowns, *self.shape)
         columns = [
             FluxBalance(tuple(t[i : i + 1] for t in self.transmissibilities))(identity) for i in range(batch)

@@ -54,7 +54,7 @@ class Multigrid:
             self.coarsened_dims.append(dims)
             self.axes.append(tuple(axis.joined() if i in dims else axis for i, axis in enumerate(fine)))
             self.operators.append(self.operators[-1].coarsened({i: fine[i].face_factors for i in dims}))
-        self._inverse_diagonals = [1 / level.diagonal() for level in self.operators]
+        self._inverse_diagonals = [1 / level.diagonal for level in self.operators]
         self._factors = torch.linalg.cholesky(self.operators[-1].dense())
 
     @property

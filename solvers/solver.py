@@ -44,9 +44,9 @@ _DIAGNOSES = {
         "tolerance; (c) it hardly fell, so the coefficient's contrast is too much for the preconditioner"
     ),
     SolveStatus.BLOW_UP: (
-        "values became infinite or NaN: (a) the time step is too large for the nonlinear part, so try a "
-        "smaller one or time_step=None; (b) the initial data is far larger than intended; (c) the grid does not "
-        "resolve the solution, so try more points or a larger viscosity"
+        "values became infinite or NaN: (a) the time step is too large for the nonlinear part, so try "
+        "a smaller one or time_step=None; (b) the initial data is far larger than intended; (c) the grid "
+        "does not resolve the solution, so try more points or a larger viscosity"
     ),
     SolveStatus.BREAKDOWN: (
         "a search direction has no positive energy: the matrix is not symmetric positive definite, so look "
