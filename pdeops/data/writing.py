@@ -61,6 +61,7 @@ def create_dataset(
         dtype: ``"float32"`` or ``"float64"``.
     """
     metadata.write(file)
+    file.create_group("inputs")  # trajectories alone have none
     for name, layout in inputs.items():
         layout.create(file.create_group(f"inputs/{name}"), len(split), dtype)
     outputs.create(file.create_group("outputs"), len(split), dtype)

@@ -3,7 +3,7 @@ import numpy
 import pytest
 import scipy.io
 
-from pdeops.data import Store, StoreError, import_arrays, read_arrays
+from pdeops.data import PDEDataModule, Store, StoreError, Window, import_arrays, read_arrays
 from pdeops.domains import Grid
 
 COEFFICIENT = numpy.arange(4 * 5 * 3, dtype=float).reshape(4, 5, 3)
@@ -114,6 +114,17 @@ def test_imported_trajectories(tmp_path):
         assert store.metadata.initial_inputs == ("initial_velocity",)
     numpy.testing.assert_allclose(outputs.values[:, :, 0], frames, rtol=1e-6)
     assert outputs.times.tolist() == [0.0, 0.5, 1.0]
+
+
+def test_trajectories_alone_are_enough_to_train_on(tmp_path):
+    frames = numpy.random.default_rng(0).random((4, 3, 8))
+    path = import_arrays(tmp_path / "mine.h5", {}, frames, Grid.periodic((8,)), times=[0.0, 0.5, 1.0])
+    data = PDEDataModule(path=path, batch_size=8)
+    data.setup()
+    assert data.window == Window()
+    batch = data.dataset("train")[list(range(8))]
+    numpy.testing.assert_array_equal(batch.inputs.values.reshape(4, 2, 8), frames[:, :2].astype("f4"))
+    numpy.testing.assert_array_equal(batch.targets.values.reshape(4, 2, 8), frames[:, 1:].astype("f4"))
 
 
 def test_wrong_imports_name_the_axis_and_leave_no_file(tmp_path):
