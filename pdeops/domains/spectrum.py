@@ -35,7 +35,7 @@ def energy_spectrum(
         ValueError: An axis is not periodic; the Fourier spectrum of the jump at its ends would be shown.
     """
     if not grid.is_periodic:
-        kinds = tuple(axis.kind.value for axis in grid.axes)
+        kinds = tuple(str(axis.kind) for axis in grid.axes)
         raise ValueError(f"energy spectrum: expected periodic axes, got {kinds}")
     dimension = grid.dimension
     dims = tuple(range(-dimension, 0))

@@ -78,9 +78,10 @@ def draw_spectrum(fields: Mapping[str, Field], path: str | Path) -> Path:
         if not isinstance(field.domain, Grid):
             raise ValueError(f"spectrum: field {name!r}: expected a periodic grid, got a mesh")
         last = field if field.times is None else field.snapshot(-1)
-        wavenumbers, energies = energy_spectrum(last.values.detach(), last.domain)
+        grid = field.domain
+        wavenumbers, energies = energy_spectrum(last.values.detach(), grid)
         # Shells beyond the Nyquist wave are corners of the box of waves, incomplete and misleading.
-        shown = slice(1, resolved_wavenumber(last.domain) + 1)
+        shown = slice(1, resolved_wavenumber(grid) + 1)
         mean = energies.flatten(end_dim=-2).mean(dim=0).cpu()
         truth = name == "truth"
         axes.loglog(

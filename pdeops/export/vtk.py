@@ -72,7 +72,8 @@ def _check(named: Mapping[str, Field], sample: int) -> None:
     for name, field in named.items():
         if field.domain is not first.domain and field.domain != first.domain:
             raise ValueError(
-                f"write_vtk: field {name!r}: expected the domain of the first field, got another; try resample"
+                f"write_vtk: field {name!r}: expected the domain of the first field, got another; "
+                "try Field.resample"
             )
         if (field.times is None) != (first.times is None) or (
             field.times is not None

@@ -42,7 +42,7 @@ class RunCheckpoints(Checkpoint):
 
     @property
     def best_model_path(self) -> str:
-        """Path of the best checkpoint, empty when there is none; ``trainer.test(ckpt_path="best")`` reads it."""
+        """Path of the best checkpoint, or empty; ``trainer.test(ckpt_path="best")`` reads it."""
         return self._existing(BEST)
 
     @property
@@ -52,8 +52,6 @@ class RunCheckpoints(Checkpoint):
 
     def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Write the checkpoints of a finished epoch."""
-        if trainer.fast_dev_run:
-            return
         score = trainer.callback_metrics.get(self.monitor)
         # Validation may run in some epochs only; an old score must not be judged again.
         if score is not None and _validated(trainer) and float(score) < self.best_score:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sized
+from typing import cast
+
 from lightning import Trainer
 from torch.utils.data import DataLoader, DistributedSampler
 
@@ -29,5 +32,5 @@ def num_genuine_samples(trainer: Trainer, stage: str, batch_index: int, batch_si
     if not isinstance(loader, DataLoader) or not isinstance(loader.sampler, DistributedSampler):
         return batch_size
     sampler = loader.sampler
-    mine = len(range(sampler.rank, len(sampler.dataset), sampler.num_replicas))
+    mine = len(range(sampler.rank, len(cast(Sized, sampler.dataset)), sampler.num_replicas))
     return max(0, min(batch_size, mine - batch_index * (loader.batch_size or batch_size)))

@@ -13,7 +13,7 @@ Row = dict[str, float]
 
 
 class MetricsFile(Callback):
-    """Write ``metrics.csv`` with one row an epoch: epoch, step, learning rate and all logged numbers.
+    """Write ``metrics.csv``, a row an epoch: epoch, step, learning rate after it and all logged numbers.
 
     Lightning's ``CSVLogger`` deletes the file when a run is resumed. Here a resumed run keeps the rows of
     the epochs before it, and rows of epochs that were finished after the last checkpoint are replaced.
@@ -34,8 +34,6 @@ class MetricsFile(Callback):
 
     def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Add the row of an epoch."""
-        if trainer.sanity_checking or trainer.fast_dev_run:
-            return
         row: Row = {"epoch": trainer.current_epoch, "step": trainer.global_step}
         row["learning_rate"] = trainer.optimizers[0].param_groups[0]["lr"]
         logged = trainer.callback_metrics
@@ -75,9 +73,14 @@ def read_metrics(path: str | Path) -> list[Row]:
     with Path(path).open(newline="") as file:
         rows: list[dict[str, Any]] = list(csv.DictReader(file))
     try:
-        numbers = [{name: float(value) for name, value in row.items() if value} for row in rows]
+        numbers = [{name: _number(value) for name, value in row.items() if value} for row in rows]
     except (TypeError, ValueError) as error:
         raise ValueError(f"metrics file {path}: expected numbers in every column, got: {error}") from error
     if any("epoch" not in row for row in numbers):
         raise ValueError(f"metrics file {path}: expected a column 'epoch' in every row, got {list(rows[0])}")
     return numbers
+
+
+def _number(text: str) -> float:
+    """Whole numbers stay whole, so that a resumed run writes its rows as they were."""
+    return int(text) if text.isdecimal() else float(text)

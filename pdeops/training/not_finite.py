@@ -9,6 +9,7 @@ from lightning import LightningModule
 from torch import Tensor
 
 from pdeops.data import Batch
+from pdeops.training.trivial import require_targets
 
 
 def explain_loss(loss: Tensor, batch: Batch, batch_index: int, module: LightningModule) -> str:
@@ -24,13 +25,14 @@ def explain_loss(loss: Tensor, batch: Batch, batch_index: int, module: Lightning
         The message: when, whether the data or the weights were at fault, and how to go on.
     """
     trainer = module.trainer
+    targets = require_targets(batch).values
     causes = [
         f"{name}: {_state(values)}"
-        for name, values in (("inputs", batch.inputs.values), ("targets", batch.targets.values))
+        for name, values in (("inputs", batch.inputs.values), ("targets", targets))
     ]
     parameters = torch.nn.utils.parameters_to_vector(module.parameters())
     causes.append(f"weights: {_state(parameters)}")
-    energy = batch.targets.values.flatten(start_dim=1).abs().amax(dim=1)
+    energy = targets.flatten(start_dim=1).abs().amax(dim=1)
     vanishing = torch.nonzero(energy == 0).flatten().tolist()
     if vanishing:
         causes.append(

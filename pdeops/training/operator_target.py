@@ -65,7 +65,7 @@ def find_class(target: str, parent: type) -> type:
     if not trusted and module_name not in sys.modules:
         raise ValueError(
             f"checkpoint: expected a class of pdeops, got {target!r}; if it is yours and you trust it, "
-            f"import {module_name or target!r} first"
+            f"import {module_name or target} first"
         )
     try:
         found = getattr(importlib.import_module(module_name), name)

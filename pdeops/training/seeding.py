@@ -17,6 +17,10 @@ class EpochSeed(Callback):
 
     Args:
         seed: Seed of the run. Processes of a distributed run share it and differ by their rank.
+
+    Failure mode: Lightning starts the loader of a resumed run before it tells the sampler the epoch. A loader
+        with processes of its own fetches at once, and visits the samples of the first resumed epoch in the
+        order of epoch 0; with ``num_workers=0`` a resumed run is exact.
     """
 
     def __init__(self, seed: int = 0) -> None:
@@ -36,8 +40,15 @@ class EpochSeed(Callback):
             self._resumed_epoch = None
 
     def on_train_epoch_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Seed the epoch."""
+        """Seed the epoch, for loaders that shuffle by the global generator."""
         self._seed(trainer, trainer.current_epoch)
+
+    def on_train_batch_start(
+        self, trainer: Trainer, pl_module: LightningModule, batch: Any, batch_idx: int
+    ) -> None:
+        """Seed again for the model: a loader with processes draws a number whenever it starts."""
+        if batch_idx == 0:
+            self._seed(trainer, trainer.current_epoch)
 
     def _seed(self, trainer: Trainer, epoch: int) -> None:
         # Distinct for every (epoch, rank) of a run, by a stride far above any number of processes.

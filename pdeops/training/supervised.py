@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import Any, Literal
+from typing import Any, Literal, cast
 
 import torch
 from jaxtyping import Float
@@ -11,8 +11,9 @@ from lightning import LightningModule
 from torch import Tensor, nn
 from torch.utils.data import DataLoader
 
-from pdeops.data import Batch, Window
-from pdeops.domains import Field
+from pdeops.data import Batch, Normaliser, Window
+from pdeops.domains import Field, Grid
+from pdeops.operators import Operator, SpectralOperator
 from pdeops.training import trivial
 from pdeops.training.artefact import ARTEFACT_KEY
 from pdeops.training.distributed import num_genuine_samples
@@ -21,6 +22,7 @@ from pdeops.training.metrics import RelativeError
 from pdeops.training.not_finite import explain_loss
 from pdeops.training.optimisation import OptimizerFactory, SchedulerFactory, scheduler_config
 from pdeops.training.rollout import unroll
+from pdeops.training.spectrum_metric import SpectrumError
 
 Stage = Literal["validation", "test"]
 
@@ -37,7 +39,8 @@ class SupervisedOperator(LightningModule):
     Logged: ``train/loss``; ``validation/relative_l2``, ``validation/relative_h1``; the same under ``test/``,
     with the relative L2 error of what knows nothing (``test/zero_relative_l2``,
     ``test/training_mean_relative_l2`` and, where inputs are earlier frames of the outputs,
-    ``test/persistence_relative_l2``). Gradient clipping, precision and accumulation are the Trainer's.
+    ``test/persistence_relative_l2``), and ``test/spectrum_decades`` (`SpectrumError`) on periodic grids.
+    Gradient clipping, precision and accumulation are the Trainer's.
 
     Args:
         operator: Maps (batch, in_channels, *shape) to (batch, out_channels, *shape), normalised units.
@@ -60,20 +63,20 @@ class SupervisedOperator(LightningModule):
 
     def __init__(
         self,
-        operator: nn.Module,
+        operator: Operator,
         loss: nn.Module,
         optimizer: OptimizerFactory,
         scheduler: SchedulerFactory | None = None,
         *,
         scheduler_interval: Literal["step", "epoch"] = "epoch",
-        input_normaliser: nn.Module | None = None,
-        output_normaliser: nn.Module | None = None,
+        input_normaliser: Normaliser | None = None,
+        output_normaliser: Normaliser | None = None,
         window: Window | None = None,
         compile: bool = False,
         artefact: Mapping[str, Any] | None = None,
     ) -> None:
         super().__init__()
-        if isinstance(loss, FrequencyRelativeL2) and not hasattr(operator, "coefficients"):
+        if isinstance(loss, FrequencyRelativeL2) and not isinstance(operator, SpectralOperator):
             raise TypeError(
                 f"frequency loss: expected a spectral operator with coefficients and a transform, "
                 f"got {type(operator).__name__}; try RelativeL2"
@@ -93,6 +96,8 @@ class SupervisedOperator(LightningModule):
         self.trivial_metrics = nn.ModuleDict(
             {name: RelativeError() for name in ("zero", "training_mean", "persistence")}
         )
+        grid = operator.domain
+        self.spectrum_metric = SpectrumError(grid) if isinstance(grid, Grid) and grid.is_periodic else None
         self._training_mean: Tensor | None = None
         self._compiled = False
 
@@ -101,8 +106,8 @@ class SupervisedOperator(LightningModule):
         if self.compile_operator and not self._compiled:
             # Compiled in place, so that the names in the checkpoint stay those of the plain operator.
             self.operator.compile()
-            if hasattr(self.operator, "coefficients"):
-                self.operator.coefficients = torch.compile(self.operator.coefficients)
+            if isinstance(self.operator, SpectralOperator):
+                self.operator.coefficients = torch.compile(self.operator.coefficients)  # type: ignore[method-assign]
             self._compiled = True
 
     def forward(self, inputs: Field) -> Float[Tensor, "batch channels *shape"]:
@@ -143,11 +148,16 @@ class SupervisedOperator(LightningModule):
 
     def test_step(self, batch: Batch, batch_index: int) -> None:
         """Add a batch to the test errors, those of the trivial predictors included."""
-        genuine = self._evaluate(batch, batch_index, self.test_metrics, "test")
-        targets = batch.targets.sample(slice(genuine))
+        genuine, prediction = self._evaluate(batch, batch_index, self.test_metrics, "test")
+        targets = trivial.require_targets(batch).sample(slice(genuine))
         inputs = batch.inputs.sample(slice(genuine))
+        if self.spectrum_metric is not None and targets.domain == self.spectrum_metric.grid:
+            self.spectrum_metric.update(prediction, targets.values)
+            self.log(
+                "test/spectrum_decades", self.spectrum_metric, on_epoch=True, batch_size=batch.batch_size
+            )
         for name, prediction in self._trivial_predictions(inputs, targets):
-            metric = self.trivial_metrics[name]
+            metric = cast(RelativeError, self.trivial_metrics[name])
             metric.update(prediction, targets.values, targets.domain)
             self.log(f"test/{name}_relative_l2", metric, on_epoch=True, batch_size=batch.batch_size)
 
@@ -176,7 +186,7 @@ class SupervisedOperator(LightningModule):
         checkpoint[ARTEFACT_KEY] = self.artefact
 
     def _loss(self, batch: Batch) -> Tensor:
-        inputs, targets = batch.inputs, batch.targets
+        inputs, targets = batch.inputs, trivial.require_targets(batch)
         if isinstance(self.loss, FrequencyRelativeL2):
             coefficients = self._coefficients(inputs)
             return self.loss(
@@ -200,11 +210,12 @@ class SupervisedOperator(LightningModule):
 
     def _coefficients(self, inputs: Field) -> Tensor:
         """Physical coefficients of all calls; only what is fed back is transformed to values."""
-        transform = self.operator.transform
+        operator = cast(SpectralOperator, self.operator)
+        transform = operator.transform
         calls: list[Tensor] = []
 
         def step(values: Tensor) -> Tensor:
-            coefficients = self.operator.coefficients(self._normalise(values), inputs.domain)
+            coefficients = operator.coefficients(self._normalise(values), inputs.domain)
             calls.append(
                 physical_coefficients(coefficients, self._denormalise, transform, tuple(inputs.domain.shape))
             )
@@ -233,13 +244,16 @@ class SupervisedOperator(LightningModule):
     def num_variables(self) -> int:
         """Number of variables a predicted frame."""
         frames = 1 if self.window is None else self.window.frames_per_call
-        return int(self.operator.out_channels) // frames
+        return self.operator.out_channels // frames
 
-    def _evaluate(self, batch: Batch, batch_index: int, metrics: nn.ModuleDict, stage: Stage) -> int:
+    def _evaluate(
+        self, batch: Batch, batch_index: int, metrics: nn.ModuleDict, stage: Stage
+    ) -> tuple[int, Tensor]:
         genuine = num_genuine_samples(self.trainer, stage, batch_index, batch.batch_size)
         prediction = self(batch.inputs)[:genuine]
-        targets = batch.targets.sample(slice(genuine))
-        for kind, metric in metrics.items():
+        targets = trivial.require_targets(batch).sample(slice(genuine))
+        for kind, module in metrics.items():
+            metric = cast(RelativeError, module)
             metric.update(prediction, targets.values, targets.domain)
             self.log(
                 f"{stage}/relative_{kind}",
@@ -248,7 +262,7 @@ class SupervisedOperator(LightningModule):
                 prog_bar=kind == "l2",
                 batch_size=batch.batch_size,
             )
-        return genuine
+        return genuine, prediction
 
     def _trivial_predictions(self, inputs: Field, targets: Field) -> Iterator[tuple[str, Tensor]]:
         yield "zero", trivial.zero(targets)

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
+from pdeops.data import Normaliser
 from pdeops.domains import Domain, Field
 from pdeops.operators import Operator
 from pdeops.training.artefact import Artefact
@@ -30,8 +31,8 @@ class Surrogate:
         operator: Operator,
         artefact: Artefact,
         *,
-        input_normaliser: nn.Module | None = None,
-        output_normaliser: nn.Module | None = None,
+        input_normaliser: Normaliser | None = None,
+        output_normaliser: Normaliser | None = None,
     ) -> None:
         self.operator = operator
         self.artefact = artefact
@@ -94,8 +95,8 @@ class Surrogate:
         num_calls = -(-num_frames // call_frames)
         if query is not None and num_calls > 1:
             raise ValueError(
-                f"predict: expected one call of the operator for another domain, got {num_calls}: frames are fed "
-                "back on the domain of the inputs; try predicting there and Field.resample"
+                f"predict: expected one call of the operator for another domain, got {num_calls}: frames are "
+                "fed back on the domain of the inputs; try predicting there and Field.resample"
             )
         parameter = next(self.operator.parameters())
 

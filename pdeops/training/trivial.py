@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+
 import torch
 from jaxtyping import Float
 from torch import Tensor
@@ -38,12 +39,31 @@ def training_mean(batches: Iterable[Batch]) -> Float[Tensor, "channels *shape"]:
     total: Tensor | None = None
     count = 0
     for batch in batches:
-        values = batch.targets.values.double()
+        values = require_targets(batch).values.double()
         total = values.sum(dim=0) if total is None else total + values.sum(dim=0)
         count += values.shape[0]
     if total is None:
         raise ValueError("training mean: expected at least one batch, got none")
     return total / count
+
+
+def require_targets(batch: Batch) -> Field:
+    """Targets of a batch.
+
+    Args:
+        batch: Inputs with their targets.
+
+    Returns:
+        The targets.
+
+    Raises:
+        ValueError: The batch has none; it was made for prediction.
+    """
+    if batch.targets is None:
+        raise ValueError(
+            "batch: expected targets to train on or to test with, got none; try Surrogate.predict"
+        )
+    return batch.targets
 
 
 def persistence(
