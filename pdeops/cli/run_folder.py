@@ -6,7 +6,8 @@ import os
 import shutil
 import sys
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 from hydra.core.hydra_config import HydraConfig
@@ -96,14 +97,18 @@ def nearby_runs(run: Path) -> str:
     return f"; try {', '.join(str(path.parent) for path in found[-3:])}" if found else ""
 
 
-def current_folder() -> Path:
-    """The run folder that Hydra made, or the one that the parent process passed on."""
+@contextmanager
+def shared_folder() -> Iterator[Path]:
+    """The run folder that Hydra made, or that the parent process passed on; child processes get it, too."""
     passed = os.environ.get(RUN_FOLDER)
     run = Path(passed if passed else HydraConfig.get().runtime.output_dir)
-    if HydraConfig.get().mode is not None and HydraConfig.get().mode.name == "RUN":
+    os.environ[RUN_FOLDER] = str(run)
+    try:
+        yield run
+    finally:
         # A sweep runs several jobs in one process, each in its own folder.
-        os.environ[RUN_FOLDER] = str(run)
-    return run
+        if passed is None:
+            del os.environ[RUN_FOLDER]
 
 
 def check_writable(folder: Path) -> None:

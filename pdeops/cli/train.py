@@ -19,7 +19,7 @@ from pdeops.cli import assembly
 from pdeops.cli.errors import UserError, guard, job
 from pdeops.cli.pictures import write_pictures
 from pdeops.cli.result import describe_result, print_result, write_result
-from pdeops.cli.run_folder import check_writable, current_folder, is_child_process, program_arguments
+from pdeops.cli.run_folder import check_writable, is_child_process, program_arguments, shared_folder
 from pdeops.training import find_checkpoint, read_checkpoint
 
 
@@ -149,8 +149,7 @@ def quiet_advice() -> Iterator[None]:
 @hydra.main(version_base="1.3", config_path="pkg://pdeops.conf", config_name="train")
 def task(config: DictConfig) -> float | None:
     """Run one job of Hydra; the returned error is what sweepers minimise."""
-    with job("train"):
-        run = current_folder()
+    with job("train"), shared_folder() as run:
         OmegaConf.update(config, "paths.run", str(run))
         result = train(config)
     if result:

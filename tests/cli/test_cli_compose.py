@@ -1,0 +1,102 @@
+"""Every option of every group composes, and what it names can be built."""
+
+import re
+from itertools import product
+from pathlib import Path
+
+import pytest
+from hydra import compose, initialize_config_module
+from hydra.utils import get_class, instantiate
+
+from pdeops.cli import assembly
+from pdeops.cli.options import options
+
+ROOT = Path(__file__).parents[2]
+GROUPS = ("optimizer", "scheduler", "trainer", "callbacks", "logger", "loss")
+
+
+def composed(*overrides, verb="train", run=None):
+    with initialize_config_module("pdeops.conf", version_base="1.3"):
+        return compose(verb, overrides=[*overrides, f"paths.run={run or 'unused'}"])
+
+
+@pytest.mark.parametrize(("problem", "model"), list(product(options("problem"), options("model"))))
+def test_every_model_starts_on_every_problem_or_says_why_not(problem, model):
+    config = composed(f"problem={problem}", f"model={model}")
+    stated = assembly.build_problem(config)
+    recipe = assembly.build_recipe(config, stated)
+    assert recipe.problem.name == problem
+    assert recipe.num_samples == config.data.num_train + config.data.num_validation + config.data.num_test
+    assert recipe.domain.shape == tuple(config.data.resolution)
+    factory = assembly.build_factory(config)
+    assembly.check_fit(config, factory, recipe.domain)
+    operator = factory(1, 1, recipe.domain)
+    assert type(operator) is get_class(config.model._target_)
+    assert (assembly.build_window(config) is None) == stated.steady
+
+
+@pytest.mark.parametrize("model", options("model"))
+def test_model_files_show_every_option_of_the_constructor(model):
+    # A key that is not in the file cannot be set on the command line.
+    import inspect
+
+    node = composed(f"model={model}").model
+    parameters = inspect.signature(get_class(node._target_).__init__).parameters.values()
+    keyword_only = {item.name for item in parameters if item.kind is item.KEYWORD_ONLY}
+    assert keyword_only == {key for key in node if not key.startswith("_")}
+
+
+@pytest.mark.parametrize(
+    ("group", "name"), [(group, name) for group in GROUPS for name in options(group) if name != "tensorboard"]
+)
+def test_options_compose_and_name_classes_that_exist(group, name):
+    config = composed(f"{group}={name}")
+    targets = re.findall(r"_target_': '([\w.]+)'", str(config[group]))
+    assert targets or name == "none"
+    for target in targets:
+        assert isinstance(get_class(target), type)
+
+
+def test_trainer_gets_exactly_the_callbacks_that_are_switched_on(tmp_path):
+    config = composed("callbacks.timing=null", "trainer=fast", run=tmp_path)
+    trainer = assembly.build_trainer(config, tmp_path)
+    names = {type(callback).__name__ for callback in trainer.callbacks}
+    assert {"RunCheckpoints", "MetricsFile", "EpochSeed"} <= names
+    assert not {"Timing", "ModelCheckpoint"} & names
+    assert trainer.max_epochs == 2
+
+
+@pytest.mark.parametrize("experiment", options("experiment"))
+def test_experiments_carry_the_published_settings(experiment):
+    config = composed(f"experiment={experiment}")
+    assert config.trainer.max_epochs == 500
+    assert config.data.num_train == 1000
+    assert config.optimizer.lr == pytest.approx(1e-3)
+    assert config.scheduler.factory.gamma == 0.5
+    recipe = assembly.build_recipe(config, assembly.build_problem(config))
+    assembly.check_fit(config, assembly.build_factory(config), recipe.domain)
+
+
+def test_times_run_evenly_from_zero_to_the_last():
+    config = composed("problem=navier_stokes", "data.final_time=3.0", "data.num_frames=4")
+    assert assembly.build_recipe(config, assembly.build_problem(config)).times == (0.0, 1.0, 2.0, 3.0)
+
+
+def test_default_pairs_span_five_units_of_time():
+    config = composed("problem=navier_stokes")
+    recipe = assembly.build_recipe(config, assembly.build_problem(config))
+    window = instantiate(config.data.window)
+    (offset,) = window.output_offsets
+    assert recipe.times[offset] == pytest.approx(5.0)
+
+
+def test_seed_zero_counts():
+    assert composed().seed == 0
+    assert composed("seed=3").callbacks.epoch_seed.seed == 3
+
+
+@pytest.mark.parametrize("group", ["problem", "model"])
+def test_readme_names_every_option(group):
+    text = (ROOT / "README.md").read_text()
+    for name in options(group):
+        assert f"`{name}`" in text, f"README.md has no `{name}` in its table of {group}s"

@@ -1,0 +1,207 @@
+"""Train, continue, evaluate, predict and compare, from the command line to the files."""
+
+import csv
+import json
+import re
+
+import h5py
+import numpy
+import pytest
+import pyvista
+import torch
+from omegaconf import OmegaConf
+
+import pdeops as library
+from pdeops.data import Store
+from pdeops.domains import Field
+
+
+def rows_of(path):
+    """Rows of a CSV file."""
+    with path.open(newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def test_train_writes_a_whole_run_folder(trained):
+    _, run, outcome = trained
+    result = json.loads((run / "result.json").read_text())
+    assert OmegaConf.load(run / "config.yaml").model.width == 8
+    assert sorted(path.name for path in (run / "checkpoints").iterdir()) == ["best.ckpt", "last.ckpt"]
+    assert len(rows_of(run / "metrics.csv")) == result["num_epochs"] == 2
+    assert {path.name for path in (run / "pictures").iterdir()} == {
+        "comparison.png",
+        "learning_curve.png",
+        "spectrum.png",
+    }
+    assert result["trivial_relative_l2"]["zero"] == pytest.approx(1.0)
+    # Pasteable: the table is Markdown, and says what the file says.
+    assert re.search(rf"\| relative L2 error +\| {result['relative_l2']:.4f} +\|", outcome.out)
+    assert f"runs/navier_stokes/fno/{run.name}" in outcome.out
+
+
+def test_reported_error_is_that_of_the_loaded_surrogate(trained):
+    pdeops, run, _ = trained
+    result = json.loads((run / "result.json").read_text())
+    (path,) = (pdeops.folder / "datasets").glob("*.h5")
+    with Store.open(path) as store:
+        frames = store.read_outputs(store.split("test"))
+    errors = []
+    for start in range(4):  # five frames, each to the next
+        state = frames.snapshot(start)
+        prediction = library.load(run).predict({"vorticity": state}).snapshot(0)
+        errors.append(
+            prediction.to(dtype=torch.float64).relative_error(
+                frames.snapshot(start + 1).to(dtype=torch.float64)
+            )
+        )
+    assert result["relative_l2"] == pytest.approx(torch.cat(errors).mean().item(), rel=1e-5)
+
+
+def test_vtk_of_a_run_holds_prediction_truth_and_error(trained):
+    _, run, _ = trained
+    reader = pyvista.get_reader(str(run / "prediction" / "sample_0.pvd"))
+    image = reader.read()[0]
+    values = {name.split()[0]: numpy.asarray(image[name]) for name in image.array_names}
+    numpy.testing.assert_allclose(values["prediction"] - values["truth"], values["error"], atol=1e-12)
+
+
+def test_resume_goes_on_where_the_run_was(trained):
+    pdeops, run, _ = trained
+    before = (run / "metrics.csv").read_text().splitlines()
+    assert pdeops("train", f"resume={run}", "trainer.max_epochs=4").code == 0
+    rows = rows_of(run / "metrics.csv")
+    assert [int(float(row["epoch"])) for row in rows] == [0, 1, 2, 3]
+    assert float(rows[1]["validation/relative_l2"]) == float(before[2].split(",")[-1])
+    assert json.loads((run / "result.json").read_text())["num_epochs"] == 4
+    assert len(list((run.parent).iterdir())) == 1
+
+
+def test_resumed_run_equals_an_uninterrupted_one(pdeops):
+    _, whole = pdeops.train(*pdeops.small_fno, "scheduler=none", "trainer.max_epochs=3")
+    _, halves = pdeops.train(*pdeops.small_fno, "scheduler=none", "trainer.max_epochs=1")
+    assert pdeops("train", f"resume={halves}", "trainer.max_epochs=3").code == 0
+    weights = [
+        torch.load(run / "checkpoints" / "last.ckpt", weights_only=True)["state_dict"]
+        for run in (whole, halves)
+    ]
+    assert weights[0].keys() == weights[1].keys()
+    for name, value in weights[0].items():
+        assert torch.equal(value, weights[1][name]), name
+
+
+def test_resume_refuses_a_finished_run_and_another_model(trained):
+    pdeops, run, _ = trained
+    finished = pdeops("train", f"resume={run}")
+    assert finished.code == 2
+    assert "all 2 epochs are done" in finished.err
+    other = pdeops("train", f"resume={run}", "trainer.max_epochs=4", "model.width=4")
+    assert other.code == 2
+    assert "expected the 'model' of that run" in other.err
+
+
+def test_checkpoint_of_another_model_is_named(trained):
+    pdeops, run, _ = trained
+    path = run / "checkpoints" / "best.ckpt"
+    contents = torch.load(path, weights_only=True)
+    contents["pdeops"]["operator"]["width"] = 4
+    torch.save(contents, path)
+    outcome = pdeops("evaluate", f"run={run}")
+    assert outcome.code == 2
+    assert "belongs to another model" in outcome.err
+
+
+def test_same_seed_same_result_and_another_seed_another(pdeops):
+    errors = []
+    for seed in (0, 0, 1):
+        _, run = pdeops.train(*pdeops.small_fno, f"seed={seed}", "num_pictures=0")
+        errors.append(json.loads((run / "result.json").read_text())["relative_l2"])
+    assert errors[0] == errors[1] != errors[2]
+
+
+def test_evaluate_agrees_with_training_and_runs_on_a_finer_grid(trained):
+    pdeops, run, _ = trained
+    trained_error = json.loads((run / "result.json").read_text())["relative_l2"]
+    assert pdeops("evaluate", f"run={run}").code == 0
+    same = json.loads((run / "evaluation_16x16.json").read_text())
+    assert same["relative_l2"] == pytest.approx(trained_error, rel=1e-5)
+    assert pdeops("evaluate", f"run={run}", "resolution=[32,32]").code == 0
+    finer = json.loads((run / "evaluation_32x32.json").read_text())
+    assert finer["num_pairs"] == same["num_pairs"] == 8
+    # The same instances on a finer grid: a persistent operator's error hardly moves.
+    assert finer["relative_l2"] == pytest.approx(same["relative_l2"], rel=0.02)
+
+
+def test_predict_writes_what_the_surrogate_says(trained):
+    pdeops, run, _ = trained
+    inputs = numpy.random.default_rng(0).standard_normal((3, 16, 16))
+    numpy.savez(pdeops.folder / "fields.npz", vorticity=inputs)
+    assert pdeops("predict", f"run={run}", "input=fields.npz", "output=out.h5").code == 0
+    surrogate = library.load(run)
+    field = Field(torch.from_numpy(inputs[:, None]), surrogate.artefact.input_domain, ("vorticity",))
+    expected = surrogate.predict(field).values.flatten().double().numpy()
+    with h5py.File(pdeops.folder / "out.h5") as file:
+        numpy.testing.assert_allclose(file["vorticity"][()].flatten(), expected, rtol=1e-6, atol=1e-7)
+        assert file["vorticity"].shape[0] == 3
+    assert pdeops("predict", f"run={run}", "input=fields.npz", "output=out.pvd", "sample=2").code == 0
+    image = pyvista.get_reader(str(pdeops.folder / "out.pvd")).read()[0]
+    # Periodic axes are closed in pictures: one point more an axis.
+    assert image.dimensions[:2] == (17, 17)
+    again = pdeops("predict", f"run={run}", "input=fields.npz", "output=out.h5")
+    assert again.code == 2
+    assert "not overwritten" in again.err
+
+
+@pytest.mark.parametrize(
+    ("arrays", "phrase"),
+    [
+        ({"vortcity": numpy.zeros((2, 16, 16))}, "did you mean 'vortcity'"),
+        ({"vorticity": numpy.zeros(16)}, "of shape (16,)"),
+        ({"vorticity": numpy.full((2, 16, 16), numpy.nan)}, "finite"),
+    ],
+)
+def test_predict_names_what_is_wrong_with_the_inputs(trained, arrays, phrase):
+    pdeops, run, _ = trained
+    numpy.savez(pdeops.folder / "fields.npz", **arrays)
+    outcome = pdeops("predict", f"run={run}", "input=fields.npz", "output=out.h5")
+    assert outcome.code == 2
+    assert phrase in outcome.err
+
+
+def test_sweep_makes_a_folder_a_job(pdeops):
+    assert pdeops("train", "-m", *pdeops.tiny, *pdeops.small_fno, "num_pictures=0", "seed=0,1").code == 0
+    (sweep,) = (pdeops.folder / "runs" / "sweeps").iterdir()
+    results = [json.loads(path.read_text()) for path in sorted(sweep.glob("*/result.json"))]
+    assert [result["seed"] for result in results] == [0, 1]
+    assert results[0]["relative_l2"] != results[1]["relative_l2"]
+
+
+def test_compare_trains_and_collects_into_one_table(trained):
+    pdeops, run, _ = trained
+    words = [word for word in pdeops.small_fno if not word.startswith(("model=", "model.width"))]
+    outcome = pdeops("compare", *pdeops.tiny, *words, "models=[fno,ffno]", f"runs=[{run}]", "model.width=8")
+    assert outcome.code == 0, outcome.err
+    (path,) = (pdeops.folder / "runs").glob("*/compare/*/comparison.csv")
+    rows = rows_of(path)
+    names = [row["method"] for row in rows]
+    assert {"fno", "ffno", f"fno/{run.name}", "(zero)", "(persistence)", "(reference solver)"} <= set(names)
+    errors = [float(row["relative L2"]) for row in rows if not row["method"].startswith("(")]
+    assert errors == sorted(errors)
+    assert float(rows[-1]["ms a sample"]) > 0
+    assert path.with_suffix(".md").read_text().count("\n") == len(rows) + 2
+
+
+def test_generate_makes_the_file_that_training_then_finds(pdeops):
+    data = [word for word in pdeops.tiny if not word.startswith("trainer")]
+    assert pdeops("generate", *data).code == 0
+    (path,) = (pdeops.folder / "datasets").glob("*.h5")
+    written = path.stat().st_mtime_ns
+    pdeops.train(*pdeops.small_fno, "num_pictures=0")
+    assert [entry.name for entry in (pdeops.folder / "datasets").glob("*.h5")] == [path.name]
+    assert path.stat().st_mtime_ns == written
+
+
+def test_list_shows_what_is_there(pdeops):
+    outcome = pdeops("list", "group=problem")
+    assert outcome.code == 0
+    for name in ("burgers", "darcy", "navier_stokes"):
+        assert f"| {name}" in outcome.out
