@@ -17,8 +17,8 @@ class FourierLayer(nn.Module):
     r"""Pointwise linear map plus spectral convolution: :math:`W v + b + \mathcal F^{-1}(R\,\mathcal F v)`.
 
     The last product of the convolution is added into the result of the pointwise map while it is computed, so
-    one full field less is allocated, written and read again. Under torch.compile and inside autocast the two
-    are added by the usual means.
+    one full field less is allocated, written and read again, and the bias enters as the wave 0, at no cost.
+    Under torch.compile and inside autocast the two are added by the usual means.
 
     Args:
         width: Channels of input and output.
@@ -67,23 +67,21 @@ class FourierLayer(nn.Module):
         """
         if torch.compiler.is_compiling() or torch.is_autocast_enabled(values.device.type):
             return self.pointwise(values) + self.convolution(values)
-        matrix, lines = self.convolution.last_product(values, tuple(values.shape[1:-1]))
-        return _AddedProduct.apply(values, self.pointwise.weight, self.pointwise.bias, matrix, lines)
+        matrix, lines = self.convolution.last_product(values, tuple(values.shape[1:-1]), self.pointwise.bias)
+        return _AddedProduct.apply(values, self.pointwise.weight, matrix, lines)
 
 
 class _AddedProduct(torch.autograd.Function):
-    """``linear(values, weight, bias) + matrix @ lines``, the product accumulated in place.
+    """``linear(values, weight) + matrix @ lines``, the product accumulated in place.
 
     Autograd can express this only as an in-place update of a view, and then copies the gradient twice. The
     backward pass is made of ordinary operations, so it can be differentiated again.
     """
 
     @staticmethod
-    def forward(
-        context: Any, values: Tensor, weight: Tensor, bias: Tensor, matrix: Tensor, lines: Tensor
-    ) -> Tensor:
+    def forward(context: Any, values: Tensor, weight: Tensor, matrix: Tensor, lines: Tensor) -> Tensor:
         context.save_for_backward(values, weight, matrix, lines)
-        result = functional.linear(values, weight, bias)
+        result = functional.linear(values, weight)
         result.view(len(lines), -1, len(weight)).baddbmm_(matrix.expand(len(lines), *matrix.shape), lines)
         return result
 
@@ -95,7 +93,6 @@ class _AddedProduct(torch.autograd.Function):
         return (
             gradient @ weight if context.needs_input_grad[0] else None,
             rows.T @ values.reshape(-1, values.shape[-1]),
-            rows.sum(dim=0),
             None,
             torch.bmm(matrix.T.expand(len(lines), *matrix.T.shape), by_line),
         )

@@ -7,7 +7,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from pdeops.domains import Grid
-from pdeops.layers.coordinates import coordinate_channels, num_coordinate_channels
+from pdeops.layers.coordinates import coordinate_channels
 from pdeops.layers.padding import pad, padded_shape
 
 
@@ -36,11 +36,9 @@ class GridLift(nn.Module):
         self.grid = grid
         self.coordinates = coordinates
         self.padding = padding
-        positions = num_coordinate_channels(grid) if coordinates else 0
-        self.linear = nn.Linear(in_channels + positions, width)
-        if coordinates:
-            # Not in the checkpoint: the grid gives it.
-            self.register_buffer("positions", coordinate_channels(grid).float(), persistent=False)
+        # Not in the checkpoint: the grid gives it. Its constant channel takes the place of a bias.
+        self.register_buffer("positions", self._position_channels(grid).float(), persistent=False)
+        self.linear = nn.Linear(in_channels + self.positions.shape[-1], width, bias=False)
 
     def forward(
         self, values: Float[Tensor, "batch in_channels *shape"], grid: Grid
@@ -55,8 +53,11 @@ class GridLift(nn.Module):
             Field with the channels last, of the shape `padded_shape`.
         """
         hidden = values.movedim(1, -1)
-        if self.coordinates:
-            positions = self.positions if grid == self.grid else coordinate_channels(grid)
-            positions = positions.to(device=values.device, dtype=values.dtype)
-            hidden = torch.cat((hidden, positions.expand(len(values), *positions.shape)), dim=-1)
+        positions = self.positions if grid == self.grid else self._position_channels(grid)
+        positions = positions.to(device=values.device, dtype=values.dtype)
+        hidden = torch.cat((hidden, positions.expand(len(values), *positions.shape)), dim=-1)
         return pad(self.linear(hidden), padded_shape(grid, self.padding))
+
+    def _position_channels(self, grid: Grid) -> Tensor:
+        constant = torch.ones(*grid.shape, 1, dtype=torch.float64)
+        return torch.cat((constant, coordinate_channels(grid)), dim=-1) if self.coordinates else constant

@@ -112,12 +112,15 @@ class SpectralConvolution(nn.Module):
             matrix, lines = self.last_product(values, shape)
             return _multiply(matrix, lines).reshape(len(values), *shape, self.out_channels)
 
-    def last_product(self, values: Tensor, shape: tuple[int, ...]) -> tuple[Tensor, Tensor]:
+    def last_product(
+        self, values: Tensor, shape: tuple[int, ...], bias: Tensor | None = None
+    ) -> tuple[Tensor, Tensor]:
         """Do all but the last product, which alone is as large as the field, so that a layer can place it.
 
         Args:
             values: Field with the channels last.
             shape: Grid of the result.
+            bias: Constant to add to each channel of the result; here it costs nothing.
 
         Returns:
             A matrix (points, 2 modes) and lines (lines, 2 modes, out_channels): their products are the lines
@@ -128,7 +131,8 @@ class SpectralConvolution(nn.Module):
         """
         self.check_shape(values.shape[1:-1])
         self.check_shape(shape)
-        waves = self._mix(self._analyse(values if values.dtype == torch.float64 else values.float()))
+        waves = self._analyse(values if values.dtype == torch.float64 else values.float())
+        waves = self._mix(waves, bias)
         batch, _, num_modes, channels = waves.shape
         inner = num_modes * channels
         for axis in range(len(shape) - 1):
@@ -172,18 +176,23 @@ class SpectralConvolution(nn.Module):
             inner *= 2 * self.modes[axis]
         return waves.reshape(batch, 2, inner // channels, channels)
 
-    def _mix(self, waves: Tensor) -> Tensor:
-        """Multiply each wave's channels by its matrix."""
+    def _mix(self, waves: Tensor, bias: Tensor | None) -> Tensor:
+        """Multiply each wave's channels by its matrix; a bias is the real part of wave 0."""
         batch, _, num_modes, channels = waves.shape
         weight = self.weight.to(waves.dtype.to_complex() if self.weight.is_complex() else waves.dtype)
         if weight.is_complex():
             weight = torch.stack((weight.real, weight.imag), dim=2)
         # Modes first by strides only: rows (batch, part), columns channels.
         rows = waves.reshape(2 * batch, num_modes, channels).transpose(0, 1)
-        products = torch.bmm(rows, weight.flatten(start_dim=2))
-        products = products.unflatten(2, (2, self.out_channels)).unflatten(1, (batch, 2))
-        real = products[:, :, 0, 0] - products[:, :, 1, 1]
-        imaginary = products[:, :, 0, 1] + products[:, :, 1, 0]
+        products = torch.bmm(rows, weight.flatten(start_dim=2)).reshape(
+            num_modes, batch, 4, self.out_channels
+        )
+        # (part of the wave, part of the weight); unbind, for the gradient of an index is a field of zeros.
+        real_real, real_imaginary, imaginary_real, imaginary_imaginary = products.unbind(dim=2)
+        real = real_real - imaginary_imaginary
+        imaginary = real_imaginary + imaginary_real
+        if bias is not None:
+            real[0] += bias
         return torch.stack((real.transpose(0, 1), imaginary.transpose(0, 1)), dim=1)
 
     def _num_real_modes(self) -> int:
