@@ -9,6 +9,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
+import torch
 from filelock import FileLock, Timeout
 from rich.progress import (
     BarColumn,
@@ -117,6 +118,7 @@ def generate_from(
 
     Raises:
         FileExistsError: The file holds another data set.
+        ValueError: The device is not there.
         PermissionError: The folder cannot be written.
         OSError: There is not enough space.
         FloatingPointError: The solver gave NaN or infinity.
@@ -129,6 +131,7 @@ def generate_from(
     batches = BatchFiles(path.with_name(f"{path.name}.partial-{recipe.key[:8]}"), recipe)
     if _is_made(path, recipe) and not batches.folder.exists():
         return path
+    _require_device(recipe.device)
     _require_writable(path.parent)
     with _locked(path.with_name(f"{path.name}.lock"), progress):
         _remove_leftovers(path)
@@ -161,6 +164,13 @@ def _remove_leftovers(path: Path) -> None:
     """Remove half-merged files of killed processes; only the holder of the lock writes any."""
     for leftover in path.parent.glob(f"{glob.escape(path.name)}.*.tmp"):
         leftover.unlink(missing_ok=True)
+
+
+def _require_device(device: str) -> None:
+    if torch.device(device).type == "cuda" and not torch.cuda.is_available():
+        raise ValueError(
+            f"generation: expected a CUDA device for device={device!r}, got none; try device='cpu'"
+        )
 
 
 def _require_writable(folder: Path) -> None:

@@ -13,8 +13,7 @@ class EpochSampler(Sampler[int]):
     """A new permutation each epoch that depends on (seed, epoch) only.
 
     A run that is stopped and resumed visits the samples in the same order as one that was not; Lightning
-    calls `set_epoch`. On several devices Lightning puts its `DistributedSampler` in place of this one, which
-    has the same property.
+    calls `set_epoch`, and on several devices wraps this sampler to deal the samples out over them.
 
     Args:
         num_samples: Number of samples.

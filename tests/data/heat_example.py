@@ -69,8 +69,8 @@ class HeatSolver:
         time.sleep(self.seconds_a_batch)
         initial = inputs["initial_temperature"].values
         spectrum = torch.fft.rfft(initial)
-        waves = 2 * math.pi * torch.arange(spectrum.shape[-1]).double()
-        decay = torch.exp(-problem.diffusivity * waves**2 * times[:, None])
+        waves = 2 * math.pi * torch.arange(spectrum.shape[-1], device=initial.device).double()
+        decay = torch.exp(-problem.diffusivity * waves**2 * times.to(initial)[:, None])
         values = torch.fft.irfft(spectrum[:, None] * decay[:, None], n=domain.shape[0])
         values[initial.flatten(1).amax(dim=1) > self.poison] = math.nan
         return Field(values, domain, ("temperature",), times=times)

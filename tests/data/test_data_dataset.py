@@ -1,6 +1,7 @@
 import numpy
 import pytest
 import torch
+from lightning.fabric.utilities.distributed import DistributedSamplerWrapper
 from torch.utils.data import DataLoader
 from torch.utils.data.distributed import DistributedSampler
 
@@ -126,6 +127,20 @@ def test_distributed_samplers_cover_everything(count):
     assert {len(part) for part in seen} == {8}
     assert set().union(*seen) == set(range(count))
     assert sum(map(len, seen)) - count == -count % 3, "only what fills up the last round comes twice"
+
+
+@pytest.mark.parametrize("count", [23, 24])
+def test_lightning_deals_the_samples_of_each_epoch_out_over_the_devices(count):
+    orders = []
+    for epoch in (0, 1, 1):
+        seen = []
+        for rank in range(2):
+            wrapped = DistributedSamplerWrapper(EpochSampler(count, seed=3), num_replicas=2, rank=rank)
+            wrapped.set_epoch(epoch)
+            seen.append(list(wrapped))
+        assert set().union(*seen) == set(range(count))
+        orders.append(seen)
+    assert orders[1] == orders[2] != orders[0]
 
 
 def test_a_batch_moves_and_says_its_size():

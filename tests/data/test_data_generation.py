@@ -189,6 +189,23 @@ def test_unwritable_folder_is_found_before_computing(heat_recipe, tmp_path, monk
         generate_from(heat_recipe(), tmp_path / "file" / "heat.h5", progress=False)
 
 
+@pytest.mark.skipif(torch.cuda.is_available(), reason="needs a machine without CUDA")
+def test_missing_device_is_found_before_computing(heat_recipe, tmp_path):
+    with pytest.raises(ValueError, match="expected a CUDA device"):
+        generate_from(heat_recipe(device="cuda"), tmp_path / "heat.h5", progress=False)
+
+
+@pytest.mark.gpu
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs CUDA")
+def test_generation_on_the_gpu_agrees_to_rounding(heat_recipe, tmp_path):
+    first = generate_from(heat_recipe(dtype="float64"), tmp_path / "cpu.h5", progress=False)
+    second = generate_from(heat_recipe(dtype="float64", device="cuda"), tmp_path / "gpu.h5", progress=False)
+    with Store.open(first) as here, Store.open(second) as there:
+        numpy.testing.assert_allclose(
+            there.read("outputs", range(11)), here.read("outputs", range(11)), atol=1e-12
+        )
+
+
 def test_full_disk_is_found_before_computing(heat_recipe, tmp_path, monkeypatch):
     usage = namedtuple("usage", "total used free")
     monkeypatch.setattr("pdeops.data.generation.shutil.disk_usage", lambda _: usage(100, 99, 1))
