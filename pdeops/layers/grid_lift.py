@@ -27,6 +27,8 @@ class GridLift(nn.Module):
     Failure mode: With coordinates an operator cannot carry over to another box: it has seen this one only.
     """
 
+    positions: Tensor
+
     def __init__(
         self, in_channels: int, width: int, grid: Grid, *, coordinates: bool = True, padding: float = 0.125
     ) -> None:

@@ -80,6 +80,8 @@ class FFNO(Operator):
         coordinates: bool = True,
     ) -> None:
         super().__init__(in_channels, out_channels, domain)
+        if num_layers < 1:
+            raise ValueError(f"FFNO: num_layers: expected at least 1, got {num_layers}; try 4")
         grid = as_grid(domain)
         kept = modes_per_axis(modes, grid.dimension)
         self.lift = GridLift(in_channels, width, grid, coordinates=coordinates, padding=padding)

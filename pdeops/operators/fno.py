@@ -79,11 +79,13 @@ class FNO(Operator):
         complex_parameters: bool = False,
     ) -> None:
         super().__init__(in_channels, out_channels, domain)
+        if num_layers < 1:
+            raise ValueError(f"FNO: num_layers: expected at least 1, got {num_layers}; try 4")
         grid = as_grid(domain)
         kept = modes_per_axis(modes, grid.dimension)
         shape = padded_shape(grid, padding)
         self.lift = GridLift(in_channels, width, grid, coordinates=coordinates, padding=padding)
-        self.layers = nn.ModuleList(
+        layers = [
             FourierLayer(
                 width,
                 kept,
@@ -92,9 +94,9 @@ class FNO(Operator):
                 complex_parameters=complex_parameters,
             )
             for _ in range(num_layers)
-        )
-        for layer in self.layers:
-            layer.convolution.check_shape(shape)
+        ]
+        layers[0].convolution.check_shape(shape)
+        self.layers = nn.ModuleList(layers)
         self.project = ChannelMLP(width, projection_width, out_channels)
 
     def forward(

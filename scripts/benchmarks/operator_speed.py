@@ -187,8 +187,8 @@ def bytes_of_step(size: int, batch: int) -> float:
 
     A layer: 2 reads by the two products, 1 write, 1 read and 1 write by the activation; backward 2 reads and
     1 write by the activation, 4 reads by products (2 of them for the weight), 2 writes, and 2 reads and 1
-    write where the two gradients of the input are added. The head works block by block: its hidden values stay in
-    the cache, and its input is read twice and its gradient written.
+    write where the two gradients of the input are added. The head works block by block: its hidden values
+    stay in the cache, and its input is read twice and its gradient written.
     """
     field = 4.0 * batch * size**2 * WIDTH
     head = 3 * field

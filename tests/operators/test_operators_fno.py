@@ -76,3 +76,14 @@ def test_too_coarse_a_grid_is_refused_at_construction() -> None:
         FFNO(1, 1, Grid.periodic((16, 16)), modes=12)
     with pytest.raises(ValueError, match="chebyshev"):
         FNO(1, 1, Grid.box((16, 16), "chebyshev"))
+
+
+@pytest.mark.parametrize("operator_class", [FNO, FFNO])
+def test_options_out_of_range_are_refused(operator_class: type[FNO | FFNO]) -> None:
+    grid = Grid.periodic((16, 16))
+    with pytest.raises(ValueError, match="num_layers: expected at least 1"):
+        operator_class(1, 1, grid, modes=4, num_layers=0)
+    with pytest.raises(ValueError, match=r"modes: expected .* one an axis \(2\)"):
+        operator_class(1, 1, grid, modes=(4, 4, 4))
+    with pytest.raises(ValueError, match="at least one channel"):
+        operator_class(0, 1, grid, modes=4)
