@@ -13,6 +13,9 @@ from pdeops.domains import Field, Grid
 from pdeops.domains.spectrum import energy_spectrum, resolved_wavenumber
 from pdeops.export.figure_file import COLOURS, PREDICTION_COLOUR, TRUTH_COLOUR, save_figure
 
+# Below this share of the highest energy a spectrum in single precision shows roundoff and no physics.
+ROUNDOFF = 1e-13
+
 
 def draw_learning_curve(rows: Sequence[Mapping[str, float]], path: str | Path) -> Path:
     """Draw loss and validation error over epochs, logarithmically, the best epoch marked.
@@ -44,7 +47,7 @@ def draw_learning_curve(rows: Sequence[Mapping[str, float]], path: str | Path) -
             best = min(range(len(values)), key=values.__getitem__)
             axes.plot(epochs[best], values[best], "o", color=colour, ms=5, mfc="white", mew=1.4)
             axes.annotate(
-                f"{values[best]:.3g}", (epochs[best], values[best]), (0, -11), textcoords="offset points",
+                f"{values[best]:.3g}", (epochs[best], values[best]), (0, 8), textcoords="offset points",
                 ha="center", fontsize=8, color=colour,
             )  # fmt: skip
     if not axes.lines:
@@ -74,6 +77,7 @@ def draw_spectrum(fields: Mapping[str, Field], path: str | Path) -> Path:
     figure = Figure(figsize=(4.6, 3.4), layout="constrained")
     axes = figure.subplots()
     colours = iter(COLOURS[1:])
+    highest = 0.0
     for name, field in fields.items():
         if not isinstance(field.domain, Grid):
             raise ValueError(f"spectrum: field {name!r}: expected a periodic grid, got a mesh")
@@ -83,12 +87,15 @@ def draw_spectrum(fields: Mapping[str, Field], path: str | Path) -> Path:
         # Shells beyond the Nyquist wave are corners of the box of waves, incomplete and misleading.
         shown = slice(1, resolved_wavenumber(grid) + 1)
         mean = energies.flatten(end_dim=-2).mean(dim=0).cpu()
+        highest = max(highest, float(mean[shown].max()))
         truth = name == "truth"
         axes.loglog(
             wavenumbers[shown].numpy(), mean[shown].clamp_min(torch.finfo(torch.float64).tiny).numpy(),
             color=TRUTH_COLOUR if truth else next(colours, "0.5"), lw=1.8 if truth else 1.5,
             ls="-" if truth else "--", label=name,
         )  # fmt: skip
+    if highest > 0 and axes.get_ylim()[0] < ROUNDOFF * highest:
+        axes.set_ylim(bottom=ROUNDOFF * highest)
     axes.set_xlabel("wavenumber $k$")
     axes.set_ylabel("energy $E(k)$")
     _finish(axes)
@@ -136,4 +143,4 @@ def _finish(axes: Axes) -> None:
     axes.grid(visible=True, which="major", color="0.9", lw=0.7)
     axes.set_axisbelow(True)
     axes.legend(frameon=False, fontsize=8)
-    axes.tick_params(labelsize=8)
+    axes.tick_params(which="both", labelsize=8)

@@ -9,7 +9,7 @@ import numpy
 from matplotlib.figure import Figure
 from torch import Tensor
 
-from pdeops.domains import Field
+from pdeops.domains import Field, Grid
 from pdeops.export.figure_file import PREDICTION_COLOUR, TRUTH_COLOUR, save_figure
 from pdeops.export.panels import ColourScale, draw_map, name_with_unit
 
@@ -71,7 +71,8 @@ def draw_comparison(
             draw_map(panels[row, 0], values, given.domain, own)
             figure.colorbar(own.mappable, ax=panels[row, 0], shrink=0.9)
             if row == 0:
-                panels[row, 0].set_title(name_with_unit(given.channels[0], given.units[0]), fontsize=9)
+                words = name_with_unit(given.channels[0], given.units[0])
+                panels[row, 0].set_title(f"input {words}", fontsize=9)
         for column, ((_, values, colours), title) in enumerate(zip(shown, titles, strict=True)):
             axes = panels[row, column + offset]
             draw_map(axes, values, truth.domain, colours)
@@ -145,41 +146,30 @@ def draw_rollout(
 def _comparison_of_curves(
     prediction: Field, truth: Field, path: str | Path, inputs: Field | None, rows: int
 ) -> Path:
-    """One column a sample: curves above, the error below."""
-    figure = Figure(figsize=(3.1 * rows + 0.4, 3.6), layout="constrained")
-    panels = figure.subplots(2, rows, squeeze=False, sharex=True, height_ratios=[2.2, 1])
+    """One column a sample: the input, truth and prediction, and their difference, each on its own scale."""
+    heights = [2.2, 1.0] if inputs is None else [1.2, 2.2, 1.0]
+    figure = Figure(figsize=(3.1 * rows + 0.4, 1.15 * sum(heights)), layout="constrained")
+    panels = figure.subplots(len(heights), rows, squeeze=False, sharex=True, height_ratios=heights)
     points = truth.domain.points[:, 0].numpy()
     errors = prediction.relative_error(truth)
+    given = None if inputs is None else _one_frame(inputs, None)
     for column in range(rows):
-        above, below = panels[:, column]
-        if inputs is not None:
-            given = _one_frame(inputs, None)
-            name = name_with_unit(given.channels[0], given.units[0])
-            above.plot(
-                given.domain.points[:, 0].numpy(),
-                _array(given.values[column, 0]),
-                color="0.7",
-                lw=1.2,
-                label=name,
-            )
-        above.plot(points, _array(truth.values[column, 0]), color=TRUTH_COLOUR, lw=1.6, label="truth")
-        above.plot(
-            points,
-            _array(prediction.values[column, 0]),
-            color=PREDICTION_COLOUR,
-            lw=1.4,
-            ls="--",
-            label="prediction",
-        )
-        below.plot(
-            points, _array((prediction.values - truth.values)[column, 0]), color=PREDICTION_COLOUR, lw=1.1
-        )
+        above, below = panels[-2:, column]
+        if given is not None:
+            positions = given.domain.points[:, 0].numpy()
+            panels[0, column].plot(positions, _array(given.values[column, 0]), color="0.5", lw=1.3)
+        expected, got = _array(truth.values[column, 0]), _array(prediction.values[column, 0])
+        above.plot(points, expected, color=TRUTH_COLOUR, lw=1.6, label="truth")
+        above.plot(points, got, color=PREDICTION_COLOUR, lw=1.4, ls="--", label="prediction")
+        below.plot(points, got - expected, color=PREDICTION_COLOUR, lw=1.1)
         below.axhline(0, color="0.6", lw=0.6)
-        above.set_title(f"relative $L^2$ error {errors[column]:.2%}", fontsize=9)
-        below.set_xlabel(truth.domain.axes[0].name if hasattr(truth.domain, "axes") else "x", fontsize=9)
-    panels[0, 0].set_ylabel(name_with_unit(truth.channels[0], truth.units[0]), fontsize=9)
-    panels[1, 0].set_ylabel("error", fontsize=9)
-    panels[0, 0].legend(fontsize=7, frameon=False)
+        panels[0, column].set_title(f"relative $L^2$ error {errors[column]:.2%}", fontsize=9)
+        below.set_xlabel(truth.domain.axes[0].name if isinstance(truth.domain, Grid) else "x", fontsize=9)
+    if given is not None:
+        panels[0, 0].set_ylabel(f"input\n{name_with_unit(given.channels[0], given.units[0])}", fontsize=8)
+    panels[-2, 0].set_ylabel(name_with_unit(truth.channels[0], truth.units[0]), fontsize=9)
+    panels[-1, 0].set_ylabel("error", fontsize=9)
+    panels[-2, 0].legend(fontsize=7, frameon=False)
     for axes in panels.ravel():
         axes.spines[["top", "right"]].set_visible(False)
         axes.margins(x=0)

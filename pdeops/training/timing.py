@@ -50,7 +50,7 @@ class Timing(Callback):
                 on_step=False,
                 on_epoch=True,
                 batch_size=1,
-                rank_zero_only=True,
+                sync_dist=True,
             )
 
     def on_test_batch_end(
@@ -71,7 +71,7 @@ class Timing(Callback):
     def on_test_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Log the time of a sample."""
         if self._inference:
-            pl_module.log("time/inference_per_sample", min(self._inference), rank_zero_only=True)
+            pl_module.log("time/inference_per_sample", min(self._inference), sync_dist=True)
 
 
 def _now(device: torch.device) -> float:
