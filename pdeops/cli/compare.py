@@ -21,7 +21,13 @@ from pdeops.cli import assembly
 from pdeops.cli.errors import UserError, guard, job
 from pdeops.cli.options import options
 from pdeops.cli.result import TRIVIAL, print_table, shorten
-from pdeops.cli.run_folder import check_run_folder, check_writable, refuse_overwriting, value_of
+from pdeops.cli.run_folder import (
+    check_run_folder,
+    check_writable,
+    read_config,
+    refuse_overwriting,
+    value_of,
+)
 from pdeops.cli.suggestions import did_you_mean
 from pdeops.cli.train import train
 from pdeops.data import Recipe
@@ -74,8 +80,8 @@ def compare(config: DictConfig, overrides: Sequence[str], folder: Path) -> list[
         for name in TRIVIAL
         if name in trivial
     ]
-    reference = OmegaConf.load(runs[0] / "config.yaml") if runs else configs[0]
-    if isinstance(reference, DictConfig) and reference.data.path is None:
+    reference = read_config(runs[0]) if runs else configs[0]
+    if reference.data.path is None:
         rows.append(row("(reference solver)", {"seconds_per_sample": solver_seconds(reference)}))
     return rows
 

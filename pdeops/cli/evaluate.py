@@ -6,7 +6,7 @@ import json
 import time
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import hydra
 import torch
@@ -14,9 +14,9 @@ from omegaconf import DictConfig, OmegaConf
 
 from pdeops.cli import assembly
 from pdeops.cli.errors import UserError, guard, job
-from pdeops.cli.pictures import double, predict
+from pdeops.cli.pictures import double, predict, read_pairs
 from pdeops.cli.result import print_table
-from pdeops.cli.run_folder import check_run_folder, check_writable
+from pdeops.cli.run_folder import check_run_folder, check_writable, read_config
 from pdeops.data import FieldDataset, Store, StoreSamples
 from pdeops.training import load
 
@@ -39,24 +39,20 @@ def evaluate(run: Path, resolution: Sequence[int] | None, device: str, data_fold
         UserError: The folder is no run, or the run has no test data.
     """
     check_run_folder(run)
-    config = OmegaConf.load(run / "config.yaml")
-    if not isinstance(config, DictConfig):
-        raise UserError(
-            f"{run / 'config.yaml'}: expected a mapping, got something else; was the file edited?"
-        )
+    config = read_config(run)
     config.paths.data = str(data_folder)
     dataset = read_test_data(config, resolution)
     surrogate = load(run, device=choose_device(device))
-    errors: dict[str, list[torch.Tensor]] = {"l2": [], "h1": []}
+    errors: dict[Literal["l2", "h1"], list[torch.Tensor]] = {"l2": [], "h1": []}
     seconds = 0.0
     size = config.data.batch_size
     for start in range(0, len(dataset), size):
-        batch = dataset[list(range(start, min(start + size, len(dataset))))]
+        inputs, truth = read_pairs(dataset, list(range(start, min(start + size, len(dataset)))))
         started = time.perf_counter()
-        prediction = predict(surrogate, batch.inputs, batch.targets)
+        prediction = predict(surrogate, inputs, truth)
         seconds += time.perf_counter() - started
         for kind, collected in errors.items():
-            collected.append(double(prediction).relative_error(double(batch.targets), kind))
+            collected.append(double(prediction).relative_error(double(truth), kind))
     return {
         "run": str(run),
         "resolution": list(dataset.output_domain.shape),

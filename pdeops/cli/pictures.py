@@ -6,7 +6,7 @@ from pathlib import Path
 
 import torch
 
-from pdeops.data import PDEDataModule
+from pdeops.data import FieldDataset, PDEDataModule
 from pdeops.domains import Field, Grid
 from pdeops.export import draw_comparison, draw_learning_curve, draw_spectrum, write_vtk
 from pdeops.training import Surrogate, load, read_metrics
@@ -32,15 +32,26 @@ def write_pictures(run: Path, data: PDEDataModule, num_samples: int) -> None:
     surrogate = load(run)
     # Spread over the test set: neighbouring pairs are windows of one trajectory.
     count = min(max(num_samples, SPECTRUM_SAMPLES), len(dataset))
-    batch = dataset[torch.linspace(0, len(dataset) - 1, count).long().tolist()]
-    truth = double(batch.targets)
-    prediction = double(predict(surrogate, batch.inputs, truth))
-    inputs = double(batch.inputs)
+    inputs, truth = read_pairs(dataset, torch.linspace(0, len(dataset) - 1, count).long().tolist())
+    prediction = double(predict(surrogate, inputs, truth))
+    inputs, truth = double(inputs), double(truth)
     draw_comparison(prediction, truth, pictures / "comparison.png", inputs=inputs, num_samples=num_samples)
     if isinstance(truth.domain, Grid) and truth.domain.is_periodic:
         draw_spectrum({"truth": truth, surrogate_name(run): prediction}, pictures / "spectrum.png")
     for sample in range(min(num_samples, count)):
         write_prediction(run / "prediction" / f"sample_{sample}", inputs, prediction, truth, sample)
+
+
+def read_pairs(dataset: FieldDataset, indices: list[int]) -> tuple[Field, Field]:
+    """Inputs and targets of some pairs.
+
+    Raises:
+        ValueError: The data has no targets.
+    """
+    batch = dataset[indices]
+    if batch.targets is None:
+        raise ValueError("expected data with targets to compare with, got inputs only")
+    return batch.inputs, batch.targets
 
 
 def predict(surrogate: Surrogate, inputs: Field, like: Field) -> Field:

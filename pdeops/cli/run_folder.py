@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from hydra.core.hydra_config import HydraConfig
-from omegaconf import OmegaConf
+from omegaconf import DictConfig, OmegaConf
 
 from pdeops.cli.errors import UserError
 
@@ -88,6 +88,20 @@ def check_run_folder(run: Path) -> None:
         )
     if not (run / "config.yaml").is_file():
         raise UserError(f"{run} is no run folder: expected config.yaml in it{nearby_runs(run)}")
+
+
+def read_config(run: Path) -> DictConfig:
+    """Read the resolved configuration of a run.
+
+    Raises:
+        UserError: The file holds something else.
+    """
+    config = OmegaConf.load(run / "config.yaml")
+    if not isinstance(config, DictConfig):
+        raise UserError(
+            f"{run / 'config.yaml'}: expected a mapping, got something else; was the file edited?"
+        )
+    return config
 
 
 def nearby_runs(run: Path) -> str:

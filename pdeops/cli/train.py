@@ -19,7 +19,13 @@ from pdeops.cli import assembly
 from pdeops.cli.errors import UserError, guard, job
 from pdeops.cli.pictures import write_pictures
 from pdeops.cli.result import describe_result, print_result, write_result
-from pdeops.cli.run_folder import check_writable, is_child_process, program_arguments, shared_folder
+from pdeops.cli.run_folder import (
+    check_writable,
+    is_child_process,
+    program_arguments,
+    read_config,
+    shared_folder,
+)
 from pdeops.training import find_checkpoint, read_checkpoint
 
 
@@ -109,7 +115,7 @@ def check_resume(config: DictConfig, run: Path) -> Path:
         raise UserError(
             f"resume={run}: all {num_epochs} epochs are done; expected a larger trainer.max_epochs"
         )
-    before = OmegaConf.load(run / "config.yaml")
+    before = read_config(run)
     for key in ("problem", "model", "data", "solver"):
         if OmegaConf.to_container(before[key], resolve=True) != OmegaConf.to_container(
             config[key], resolve=True

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[2]
+PIP = (sys.executable, "-m", "pip", "--disable-pip-version-check")
 FAST = (
     "problem=burgers",
     "model=fno",
@@ -66,27 +67,24 @@ def test_wheel_holds_code_configuration_and_markers(wheel):
 
 
 def test_installed_wheel_trains_from_another_folder(wheel, tmp_path):
-    environment_folder = tmp_path / "environment"
-    venv.create(environment_folder, with_pip=False)
-    site = Path(sysconfig.get_path("purelib", vars={"base": str(environment_folder)}))
-    # Dependencies come from the environment of the tests; the library only from the wheel.
-    run(
-        sys.executable, "-m", "pip", "install", "--quiet", "--no-deps", "--no-index", f"--prefix={environment_folder}", wheel,
-        folder=tmp_path,
-    )  # fmt: skip
+    folder = tmp_path / "environment"
+    venv.create(folder, with_pip=False)
+    python = folder / "bin" / "python"
+    run(*PIP, "--python", python, "install", "--quiet", "--no-deps", "--no-index", wheel, folder=tmp_path)
+    # Dependencies come from the environment of the tests; the library only from the wheel, which comes first.
+    site = Path(
+        run(python, "-c", "import sysconfig; print(sysconfig.get_path('purelib'))", folder=tmp_path).strip()
+    )
     (site / "dependencies.pth").write_text(sysconfig.get_path("purelib") + "\n")
-    python = environment_folder / "bin" / "python"
     elsewhere = tmp_path / "elsewhere"
     elsewhere.mkdir()
     environment = {
         key: value for key, value in os.environ.items() if not key.startswith(("PYTHON", "PDEOPS"))
     }
-    found = run(
-        python, "-c", "import pdeops, solvers, pdeops.conf as c; print(pdeops.__file__, solvers.__file__, c.__file__)",
-        folder=elsewhere, environment=environment,
-    )  # fmt: skip
+    script = "import pdeops, solvers, pdeops.conf as c; print(pdeops.__file__, solvers.__file__, c.__file__)"
+    found = run(python, "-c", script, folder=elsewhere, environment=environment)
     assert all(path.startswith(str(site)) for path in found.split())
-    command = environment_folder / "bin" / "pdeops"
+    command = folder / "bin" / "pdeops"
     printed = run(command, "train", *FAST, folder=elsewhere, environment=environment)
     assert "| relative L2 error" in printed
     (result,) = elsewhere.glob("runs/burgers/fno/*/result.json")
