@@ -61,7 +61,7 @@ def find_class(target: str, parent: type) -> type:
         ValueError: There is none, or it is something else.
     """
     module_name, _, name = target.rpartition(".")
-    trusted = module_name.split(".")[0] == "pdeops" or module_name.startswith("torch.nn")
+    trusted = f"{module_name}.".startswith(("pdeops.", "torch.nn."))
     if not trusted and module_name not in sys.modules:
         raise ValueError(
             f"checkpoint: expected a class of pdeops, got {target!r}; if it is yours and you trust it, "
