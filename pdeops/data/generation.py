@@ -168,9 +168,7 @@ def _remove_leftovers(path: Path) -> None:
 
 def _require_device(device: str) -> None:
     if torch.device(device).type == "cuda" and not torch.cuda.is_available():
-        raise ValueError(
-            f"generation: expected a CUDA device for device={device!r}, got none; try device='cpu'"
-        )
+        raise ValueError(f"generation: expected a CUDA device for {device!r}, got none; try device='cpu'")
 
 
 def _require_writable(folder: Path) -> None:
