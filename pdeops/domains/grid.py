@@ -116,6 +116,11 @@ class Grid:
         return math.prod(self.shape)
 
     @property
+    def volume(self) -> float:
+        """Length, area or volume of the box."""
+        return math.prod(axis.length for axis in self.axes)
+
+    @property
     def is_periodic(self) -> bool:
         """Whether every axis is periodic."""
         return all(axis.is_periodic for axis in self.axes)

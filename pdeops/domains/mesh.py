@@ -71,6 +71,11 @@ class Mesh:
         return (self.num_points,)
 
     @property
+    def volume(self) -> float:
+        """Length, area or volume of all cells."""
+        return self.cell_volumes.sum().item()
+
+    @property
     def cell_volumes(self) -> Float64[Tensor, " cells"]:
         """Length, area or volume of each cell."""
         return torch.linalg.det(self._edges).abs() / math.factorial(self.dimension)

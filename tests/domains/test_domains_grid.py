@@ -23,6 +23,7 @@ def test_points_and_weights_follow_the_shape():
     grid = mixed_grid()
     assert grid.quadrature_weights.shape == grid.shape == (12, 10, 9)
     assert grid.quadrature_weights.sum().item() == pytest.approx(2 * 2 * 3)
+    assert grid.volume == pytest.approx(2 * 2 * 3)
     torch.testing.assert_close(grid.points.T.reshape(3, *grid.shape), torch.stack(grid.coordinates))
     x, y, z = grid.coordinates
     integral = integrate((1 + torch.cos(math.pi * x)) * y**4 * z, grid)

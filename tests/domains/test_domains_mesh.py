@@ -71,6 +71,7 @@ def test_solid_mesh_surface_closes():
                 faces[key] = face
     solid = Mesh(solid.points, solid.simplices, {"surface": torch.tensor(list(faces.values()))})
     assert solid.quadrature_weights.sum().item() == pytest.approx(8.0)
+    assert solid.volume == pytest.approx(8.0)
     assert solid.boundary("surface").quadrature_weights.sum().item() == pytest.approx(24.0)
 
 
