@@ -105,6 +105,8 @@ class T1(SpectralOperator):
         axis_kinds=frozenset({AxisKind.PERIODIC, AxisKind.CELLS, AxisKind.NODES}),
     )
 
+    position: Tensor
+
     def __init__(
         self,
         in_channels: int,

@@ -99,6 +99,8 @@ class T1Published(SpectralOperator):
         changes_resolution=False,
     )
 
+    position: Tensor
+
     def __init__(
         self,
         in_channels: int,
@@ -119,10 +121,9 @@ class T1Published(SpectralOperator):
         self.register_buffer("position", position_coefficients(grid, self.transform), persistent=False)
         self.lift = nn.Linear(in_channels + grid.dimension + 1, width, bias=False)
         self.layers = nn.ModuleList(T1PublishedLayer(kept, width) for _ in range(num_layers))
-        self.head = nn.ModuleList(
-            [nn.Linear(width, head_width, bias=False), nn.Linear(head_width, out_channels, bias=False)]
-        )
-        for linear in self.head:
+        self.inner = nn.Linear(width, head_width, bias=False)
+        self.outer = nn.Linear(head_width, out_channels, bias=False)
+        for linear in (self.inner, self.outer):
             nn.init.normal_(linear.weight, std=1e-8)
 
     def coefficients(
@@ -146,8 +147,7 @@ class T1Published(SpectralOperator):
         block = self.lift(torch.cat((coefficients, position), dim=1).movedim((0, 1), (-2, -1)))
         for layer in self.layers:
             block = layer(block)
-        inner, outer = self.head
-        return outer(torch.sin(inner(block))).movedim((-2, -1), (0, 1))
+        return self.outer(torch.sin(self.inner(block))).movedim((-2, -1), (0, 1))
 
 
 def position_coefficients(grid: Grid, transform: TruncatedTransform) -> Float[Tensor, "channels *modes"]:

@@ -55,6 +55,8 @@ class T1UNet(SpectralOperator):
         changes_resolution=False,
     )
 
+    position: Tensor
+
     def __init__(
         self,
         in_channels: int,
