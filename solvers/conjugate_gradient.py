@@ -13,6 +13,9 @@ from solvers.solver import SolveStatus
 
 LinearMap = Callable[[Tensor], Tensor]
 
+STAGNATION_FACTOR = 10
+"""The updated residual drifts from the true one by rounding; beyond this factor the tolerance is not met."""
+
 
 @dataclass(frozen=True, eq=False)
 class ConjugateGradientResult:
@@ -20,7 +23,7 @@ class ConjugateGradientResult:
 
     Args:
         solution: Like the right-hand side.
-        status: Converged, iteration limit, or breakdown.
+        status: Converged, iteration limit, stagnation, or breakdown.
         iterations: Iterations a system until it met the tolerance, shape (batch,).
         residual_history: Relative residual norms, as updated by the recurrence, shape (iterations + 1,
             batch); a column stays at its last value once its system is done.
@@ -53,7 +56,8 @@ def conjugate_gradient(
         matrix: x -> A x for tensors like `right_side`.
         right_side: b (batch, ...), float64 unless rounding at 1e-7 is enough.
         preconditioner: r -> B r, an approximate inverse of A; the identity if None.
-        tolerance: Of the relative residual. Rounding levels it off near 1e-16 times the norms of A, x over b.
+        tolerance: Of the relative residual. The true residual levels off near 1e-16 times the norms of A and
+            x over b; a tolerance below that ends with `SolveStatus.STAGNATION`.
         max_iterations: For the whole batch.
 
     Returns:
@@ -103,10 +107,13 @@ def conjugate_gradient(
         relative = torch.where(active, residual.flatten(1).norm(dim=1) / scale, relative)
         history.append(relative)
         active = active & (relative > tolerance)
+    relative_residual = (right_side - matrix(solution)).flatten(1).norm(dim=1) / scale
+    if status is SolveStatus.CONVERGED and bool((relative_residual > STAGNATION_FACTOR * tolerance).any()):
+        status = SolveStatus.STAGNATION
     return ConjugateGradientResult(
         solution=solution,
         status=status,
         iterations=iterations,
         residual_history=torch.stack(history),
-        relative_residual=(right_side - matrix(solution)).flatten(1).norm(dim=1) / scale,
+        relative_residual=relative_residual,
     )

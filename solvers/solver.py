@@ -22,6 +22,7 @@ class SolveStatus(StrEnum):
     CONVERGED = "converged"
     STEP_LIMIT = "step_limit"
     ITERATION_LIMIT = "iteration_limit"
+    STAGNATION = "stagnation"
     BLOW_UP = "blow_up"
     BREAKDOWN = "breakdown"
 
@@ -42,6 +43,10 @@ _DIAGNOSES = {
         "the residual did not fall below the tolerance within the allowed iterations: (a) it fell steadily, "
         "so try a larger max_iterations; (b) it levelled off, so rounding sets the limit: try a larger "
         "tolerance; (c) it hardly fell, so the coefficient's contrast is too much for the preconditioner"
+    ),
+    SolveStatus.STAGNATION: (
+        "the residual that the iteration updates met the tolerance, but the one computed from the solution "
+        "is more than ten times larger: rounding sets the limit, so try a larger tolerance"
     ),
     SolveStatus.BLOW_UP: (
         "values became infinite or NaN: (a) the time step is too large for the nonlinear part, so try "

@@ -39,20 +39,20 @@ class SpectralSolver(Solver):
     :math:`\|u_{2n} - u_n\| / (15 \|u_{2n}\|)` is at most `tolerance`; :math:`u_{2n}` is kept. The next
     interval starts from the :math:`n` that was accepted, or half of it where that should do. As a sample's
     steps follow from that sample alone, its solution does not depend on the batch it is solved in, and data
-    generated in chunks is the same whatever their size. The price is about half as much work again as for the
-    best fixed step.
+    generated in chunks is the same whatever their size. The price is one and a half to
+    two times the work of the accepted steps alone.
 
     Args:
-        time_step: Longest step h (time), or None for step control. Good values: 0.05 for Navier-Stokes with
-            viscosity 1e-3 and vorticity of order 1 (relative error about 4e-7 at t = 1), a tenth of the eddy
-            turnover time in general.
+        time_step: Longest step h (time), or None for step control. Good values: 0.1 for Navier-Stokes with
+            viscosity 1e-3 and the benchmark's initial vorticity (relative error 6e-7 at t = 1), a fifth of
+            the eddy turnover time in general.
         tolerance: Largest estimated relative L2 error in time an output interval, at least 1e-12. It bounds
             what is made in one interval, not what chaos makes of it later; nor does it see the error of the
             grid.
         max_steps: Most steps an interval under step control.
         pad_products: Form products on a grid of 3/2 as many points, so that all waves of the grid take part
-            in the nonlinear term (31 instead of 21 of a 64-point axis): much more exact for solutions that
-            the grid hardly resolves, about twice the work in two dimensions.
+            in the nonlinear term (31 instead of 21 of a 64-point axis): more exact for solutions that the
+            grid hardly resolves, for up to twice the work in two dimensions.
 
     Raises:
         ValueError: A setting is out of its range.

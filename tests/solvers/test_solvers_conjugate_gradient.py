@@ -88,3 +88,13 @@ def test_an_indefinite_matrix_is_a_breakdown(bad):
     matrix = torch.diag(torch.tensor([1.0, 2.0, bad], dtype=torch.float64))
     result = conjugate_gradient(product(matrix), torch.tensor([[0.1, 0.1, 1.0]], dtype=torch.float64))
     assert result.status is SolveStatus.BREAKDOWN
+
+
+def test_a_tolerance_below_rounding_is_not_reported_as_met():
+    matrix = spd(torch.logspace(0, 10, 30))
+    result = conjugate_gradient(
+        product(matrix), torch.randn(1, 30).double(), tolerance=1e-15, max_iterations=10000
+    )
+    assert result.residual_history[-1] <= 1e-15
+    assert result.relative_residual > 1e-14
+    assert result.status is SolveStatus.STAGNATION

@@ -40,11 +40,11 @@ def vorticity(grid, values):
 def test_exact_solutions_are_met(problem, name, shape, pad):
     exact = problem.exact_solutions()[name]
     grid = Grid.periodic(shape)
-    solver = SpectralSolver(tolerance=1e-11, pad_products=pad)
-    solution = solver.solve(exact.problem, exact.inputs(grid), grid, times(0.1, 0.5))
+    solver = SpectralSolver(tolerance=1e-9, pad_products=pad)
+    solution = solver.solve(exact.problem, exact.inputs(grid), grid, times(0.1, 0.2))
     for frame in range(2):
-        error = solution.snapshot(frame).relative_error(exact.solution(grid, times(0.1, 0.5)).snapshot(frame))
-        assert error.item() < 1e-9
+        error = solution.snapshot(frame).relative_error(exact.solution(grid, times(0.1, 0.2)).snapshot(frame))
+        assert error.item() < 1e-8
     assert isinstance(solution, Solution)
     assert solution.values.dtype == torch.float64
     assert solution.channels == tuple(variable.name for variable in problem.outputs)
@@ -54,7 +54,7 @@ def test_the_residual_of_a_solution_vanishes_up_to_the_time_difference():
     problem, grid = NavierStokes2D(viscosity=0.01), Grid.periodic((32, 32))
     inputs = problem.sample_inputs(grid, [4])
     frames = 0.5 + 0.02 * torch.arange(9, dtype=torch.float64)
-    solution = SpectralSolver(tolerance=1e-11).solve(problem, inputs, grid, frames)
+    solution = SpectralSolver(time_step=0.02).solve(problem, inputs, grid, frames)
     residual = problem.residual(solution, inputs).select("vorticity").snapshot(4)
     rate = Field((solution.values[:, 5] - solution.values[:, 3]) / 0.04, grid, ("vorticity",))
     assert (residual.norm() / rate.norm()).item() < 1e-5
@@ -76,7 +76,7 @@ def test_enstrophy_falls_by_what_viscosity_takes(flow):
     problem, inputs, grid = flow
     decaying = replace(problem, viscosity=0.01, forcing_amplitude=0.0)
     frames = torch.linspace(0.5, 1.5, 41, dtype=torch.float64)
-    solution = SpectralSolver(tolerance=1e-10).solve(decaying, inputs, grid, frames)
+    solution = SpectralSolver(time_step=0.025).solve(decaying, inputs, grid, frames)
     enstrophy, dissipation = [], []
     for frame in range(len(frames)):
         snapshot = solution.snapshot(frame)
@@ -92,7 +92,8 @@ def test_enstrophy_falls_by_what_viscosity_takes(flow):
 
 
 @pytest.mark.parametrize(
-    "solver", [SpectralSolver(), SpectralSolver(time_step=0.1), CrankNicolsonEulerSolver(time_step=0.02)]
+    "solver",
+    [SpectralSolver(tolerance=1e-5), SpectralSolver(time_step=0.1), CrankNicolsonEulerSolver(time_step=0.02)],
 )
 def test_a_sample_does_not_depend_on_its_batch(flow, solver):
     problem, inputs, grid = flow
@@ -112,10 +113,10 @@ def test_a_sample_does_not_depend_on_its_batch(flow, solver):
 
 def test_step_control_meets_its_tolerance(flow):
     problem, inputs, grid = flow
-    reference = SpectralSolver(time_step=1 / 512).solve(problem, inputs, grid, times(1.0))
+    reference = SpectralSolver(time_step=1 / 256).solve(problem, inputs, grid, times(0.5))
     previous = 0
-    for tolerance in (1e-5, 1e-7, 1e-9):
-        solution = SpectralSolver(tolerance=tolerance).solve(problem, inputs, grid, times(1.0))
+    for tolerance in (1e-4, 1e-6, 1e-8):
+        solution = SpectralSolver(tolerance=tolerance).solve(problem, inputs, grid, times(0.5))
         error = solution.relative_error(reference)
         estimate = solution.report.error_estimate
         assert (estimate <= tolerance).all()
@@ -162,9 +163,9 @@ def test_restarting_from_a_frame_goes_on_along_the_same_trajectory(flow):
 
 def test_the_two_time_steppers_agree(flow):
     problem, inputs, grid = flow
-    ours = SpectralSolver().solve(problem, inputs, grid, times(0.5))
+    ours = SpectralSolver().solve(problem, inputs, grid, times(0.2))
     theirs = [
-        CrankNicolsonEulerSolver(time_step=step).solve(problem, inputs, grid, times(0.5))
+        CrankNicolsonEulerSolver(time_step=step).solve(problem, inputs, grid, times(0.2))
         for step in (0.004, 0.002)
     ]
     # Extrapolation removes the first-order error of the other method, so what is left is of second order.
