@@ -39,8 +39,8 @@ class T1Layer(nn.Module):
         self.bias = nn.Parameter(torch.zeros(width))
         inner = width // 2 if gate == "bilinear" else width
         self.project = nn.Linear(inner, width, bias=False)
-        # Half the usual size: each layer starts as a correction of the residual stream.
-        nn.init.normal_(self.project.weight, std=0.5 / math.sqrt(inner))
+        # A tenth of the usual size: each layer starts as a small correction of the residual stream.
+        nn.init.normal_(self.project.weight, std=0.1 / math.sqrt(inner))
 
     def forward(
         self, coefficients: Float[Tensor, "*sizes batch width"], block: ModeBlock
@@ -86,7 +86,8 @@ class T1(SpectralOperator):
     Raises:
         ValueError: The domain does not fit, has fewer points than modes on an axis, or an option is unknown.
 
-    Good values: modes 24, width 32 and 4 layers on 64 x 64 points.
+    Good values: modes 24, width 32 and 4 layers on 64 x 64 points, with AdamW at a rate of 1e-2;
+    depth helps more than width.
 
     Failure mode: Output above the kept modes is zero, so the error has the floor of truncating the target;
     fields with slopes at walls, whose cosine coefficients fall as k^-2, and fronts need many modes.
