@@ -1,8 +1,8 @@
-"""State a PDE problem once; solve it with a classical solver, a neural operator, a PINN or a Gaussian process.
+"""State a PDE problem once; solve it with a classical solver or a neural operator.
 
 The rooms, from the ground up: ``domains`` (where fields live), ``problems`` (the equations), ``layers`` and
-``operators`` (neural operators), ``data``, ``training``, ``export`` and ``cli``. The classical solvers are the
-library ``solvers`` next door. ``pdeops.load(run_folder)`` gives back a trained surrogate that predicts.
+``operators`` (neural operators), ``data``, ``training``, ``export`` and ``cli``. The classical solvers are
+the library ``solvers`` next door. ``pdeops.load(run_folder)`` gives back a trained surrogate that predicts.
 """
 
 from __future__ import annotations

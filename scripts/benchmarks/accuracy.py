@@ -3,9 +3,9 @@
     python scripts/benchmark.py accuracy --seconds 120 --seeds 0 1 2
     python scripts/benchmark.py accuracy --against-neuraloperator --epochs 50
 
-The first trains T1, FNO and F-FNO with the settings of ``conf`` on the default data, each for as many steps as
-fit into the time: a short pilot measures the step. The second trains two networks of the same modes, width and
-layers on the same data in the same batches with the same optimiser and epochs, and needs
+The first trains T1, FNO and F-FNO with the settings of ``conf`` on the default data, each for as many steps
+as fit into the time: a short pilot measures the step. The second trains two networks of the same modes, width
+and layers on the same data in the same batches with the same optimiser and epochs, and needs
 ``pip install pdeops[bench]``. Errors are relative L2 on held-out data. Finished runs are read, not repeated.
 """
 

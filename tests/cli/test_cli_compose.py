@@ -99,4 +99,4 @@ def test_seed_zero_counts():
 def test_readme_names_every_option(group):
     text = (ROOT / "README.md").read_text()
     for name in options(group):
-        assert f"`{name}`" in text, f"README.md has no `{name}` in its table of {group}s"
+        assert f"`{group}={name}` |" in text, f"README.md has no `{group}={name}` in its table of {group}s"
