@@ -2,13 +2,22 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import torch
 
+from pdeops.cli.trajectories import predict_trajectories
 from pdeops.data import FieldDataset, PDEDataModule
 from pdeops.domains import Field, Grid
-from pdeops.export import draw_comparison, draw_learning_curve, draw_spectrum, write_vtk
+from pdeops.export import (
+    draw_comparison,
+    draw_error_over_time,
+    draw_learning_curve,
+    draw_rollout,
+    draw_spectrum,
+    write_vtk,
+)
 from pdeops.training import Surrogate, load, read_metrics
 
 SPECTRUM_SAMPLES = 16
@@ -38,8 +47,17 @@ def write_pictures(run: Path, data: PDEDataModule, num_samples: int) -> None:
     draw_comparison(prediction, truth, pictures / "comparison.png", inputs=inputs, num_samples=num_samples)
     if isinstance(truth.domain, Grid) and truth.domain.is_periodic:
         draw_spectrum({"truth": truth, surrogate_name(run): prediction}, pictures / "spectrum.png")
-    for sample in range(min(num_samples, count)):
-        write_prediction(run / "prediction" / f"sample_{sample}", inputs, prediction, truth, sample)
+    trajectories = predict_trajectories(surrogate, data, SPECTRUM_SAMPLES)
+    if trajectories is None:
+        for sample in range(min(num_samples, count)):
+            write_prediction(run / "prediction" / f"sample_{sample}", prediction, truth, sample, inputs)
+        return
+    rolled, frames = trajectories
+    draw_error_over_time(rolled, frames, pictures / "error_over_time.png")
+    if frames.domain.dimension > 1:
+        draw_rollout(rolled, frames, pictures / "rollout.png")
+    for sample in range(min(num_samples, frames.batch_size)):
+        write_prediction(run / "prediction" / f"trajectory_{sample}", rolled, frames, sample)
 
 
 def read_pairs(dataset: FieldDataset, indices: list[int]) -> tuple[Field, Field]:
@@ -70,16 +88,12 @@ def surrogate_name(run: Path) -> str:
     return run.parent.name or "prediction"
 
 
-def write_prediction(path: Path, inputs: Field, prediction: Field, truth: Field, sample: int) -> None:
+def write_prediction(
+    path: Path, prediction: Field, truth: Field, sample: int, inputs: Field | None = None
+) -> None:
     """Write prediction, truth and error of one sample, and the inputs where they share the grid."""
-    error = Field(prediction.values - truth.values, truth.domain, truth.channels, truth.units)
+    error = replace(truth, values=prediction.values - truth.values)
     fields = {"prediction": prediction, "truth": truth, "error": error}
-    if inputs.domain == truth.domain:
+    if inputs is not None and inputs.domain == truth.domain:
         fields["input"] = inputs
-    write_vtk({name: as_series(field) for name, field in fields.items()}, path, sample=sample)
-
-
-def as_series(field: Field) -> Field:
-    """The field as a series of one frame, so that ParaView gets a .pvd with a time axis."""
-    time = torch.zeros(1, dtype=torch.float64)
-    return Field(field.values.unsqueeze(1), field.domain, field.channels, field.units, time)
+    write_vtk(fields, path, sample=sample)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import operator
 from collections.abc import Callable, Mapping
 from functools import reduce
 from typing import Any
@@ -62,48 +63,57 @@ def evaluate(
     Failure mode: The walk costs some microseconds a node; below about 1000 points it costs more than the
     arithmetic.
     """
-    memo: dict[sympy.Expr, Value] = dict(known or {})
+    result = _Walker(values, derivative, dict(known or {})).walk(sympy.sympify(expression))
+    return result if isinstance(result, Tensor) else torch.tensor(result, dtype=torch.float64)
 
-    def walk(node: sympy.Expr) -> Value:
-        if node not in memo:
-            memo[node] = compute(node)
-        return memo[node]
 
-    def compute(node: sympy.Expr) -> Value:
+class _Walker:
+    """One walk over a tree; what was computed is kept, so that common parts are computed once."""
+
+    def __init__(
+        self, values: Mapping[str, Any], derivative: DerivativeRule | None, memo: dict[sympy.Expr, Any]
+    ) -> None:
+        self.values = values
+        self.derivative = derivative
+        self.memo = memo
+
+    def walk(self, node: sympy.Expr) -> Value:
+        if node not in self.memo:
+            self.memo[node] = self.compute(node)
+        return self.memo[node]
+
+    def compute(self, node: sympy.Expr) -> Value:
         if isinstance(node, sympy.Number | sympy.NumberSymbol):
             return float(node)
         if isinstance(node, sympy.Symbol):
-            return _lookup(node.name, values)
+            return _lookup(node.name, self.values)
         if isinstance(node, AppliedUndef):
-            return _lookup(node.func.__name__, values)
+            return _lookup(node.func.__name__, self.values)
         if isinstance(node, sympy.Derivative):
-            return differentiate(node)
+            return self.differentiate(node)
         if isinstance(node, sympy.Add):
-            return reduce(lambda left, right: left + right, map(walk, node.args))
+            return reduce(operator.add, map(self.walk, node.args))
         if isinstance(node, sympy.Mul):
-            return reduce(lambda left, right: left * right, map(walk, node.args))
+            return reduce(operator.mul, map(self.walk, node.args))
         if isinstance(node, sympy.Pow):
-            return _power(node, walk)
+            return _power(node, self.walk)
         if node.func in FUNCTIONS:
-            argument = walk(node.args[0])
+            argument = self.walk(node.args[0])
             as_tensor = (
                 argument if isinstance(argument, Tensor) else torch.tensor(argument, dtype=torch.float64)
             )
             return FUNCTIONS[node.func](as_tensor)
         raise TypeError(f"evaluate: expected arithmetic, derivatives and elementary functions, got {node}")
 
-    def differentiate(node: sympy.Derivative) -> Value:
-        result = walk(node.expr)
+    def differentiate(self, node: sympy.Derivative) -> Value:
+        result = self.walk(node.expr)
         for coordinate, order in node.variable_count:
             if not isinstance(result, Tensor):
                 return 0.0
-            if derivative is None:
+            if self.derivative is None:
                 raise TypeError(f"evaluate: expected a derivative rule for {node}, got none")
-            result = derivative(result, coordinate.name, int(order))
+            result = self.derivative(result, coordinate.name, int(order))
         return result
-
-    result = walk(sympy.sympify(expression))
-    return result if isinstance(result, Tensor) else torch.tensor(result, dtype=torch.float64)
 
 
 def autograd_rule(coordinates: Mapping[str, Tensor]) -> DerivativeRule:

@@ -1,0 +1,45 @@
+"""Held-out trajectories beside what a run makes of their first frames."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import torch
+
+from pdeops.data import PDEDataModule
+from pdeops.domains import Field
+from pdeops.training import Surrogate
+
+
+def predict_trajectories(
+    surrogate: Surrogate, data: PDEDataModule, num_samples: int
+) -> tuple[Field, Field] | None:
+    """Roll a model out over whole test trajectories, from their first frames.
+
+    Args:
+        surrogate: The model.
+        data: Data module that was set up.
+        num_samples: How many of the test trajectories.
+
+    Returns:
+        Prediction and truth at the same times; the given first frames are the first of both. None where
+        there is no time, where a model needs more than past frames, or where only one prediction fits.
+    """
+    window, store = data.window, data.store
+    if window is None or store is None or surrogate.artefact.static_channels:
+        return None
+    stored = store.read_outputs(store.split("test")[:num_samples])
+    if stored.times is None or stored.domain != data.output_domain:
+        return None
+    truth = replace(
+        stored,
+        values=stored.values[:, :: window.stride].double(),
+        times=stored.times[:: window.stride].double(),
+    )
+    values, times, given = truth.values, truth.times, window.input_frames
+    if times is None or len(times) <= given:
+        return None
+    start = replace(truth, values=values[:, :given], times=times[:given])
+    rolled = surrogate.rollout(start, len(times) - given)
+    prediction = replace(truth, values=torch.cat([values[:, :given], rolled.values.cpu().double()], dim=1))
+    return prediction, truth
