@@ -14,6 +14,7 @@ from __future__ import annotations
 import argparse
 import json
 from collections.abc import Sequence
+from importlib.util import find_spec
 from pathlib import Path
 from statistics import mean, stdev
 from time import perf_counter
@@ -120,6 +121,8 @@ def spread(values: Sequence[float]) -> str:
 
 def against_neuraloperator(options: argparse.Namespace) -> None:
     """Print the table of our FNO beside neuraloperator's."""
+    if find_spec("neuralop") is None:
+        raise SystemExit("error: expected neuraloperator 2.0.0, got none; try pip install 'pdeops[bench]'")
     from neuralop.models import FNO as PeerFNO
 
     print(f"\n{options.epochs} epochs, Adam 1e-3, halved three times, {options.threads} threads\n")
