@@ -6,6 +6,9 @@ import jaxtyping
 import pytest
 import torch
 
+# Bits do not depend on how sums are cut among threads, and small tensors are faster on one.
+torch.set_num_threads(1)
+
 
 @pytest.fixture(autouse=True)
 def _seed() -> Iterator[None]:

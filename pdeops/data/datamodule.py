@@ -13,6 +13,7 @@ from pdeops.data.generation import generate_from
 from pdeops.data.loaders import make_loader
 from pdeops.data.normaliser import ChannelStatistics, Normaliser
 from pdeops.data.recipe import Recipe
+from pdeops.data.samplers import EpochSampler
 from pdeops.data.samples import StoreSamples
 from pdeops.data.schema import SPLITS
 from pdeops.data.store import Store
@@ -220,12 +221,16 @@ class PDEDataModule(LightningDataModule):
 
     def train_dataloader(self) -> DataLoader:
         """Pairs in an order that depends on (seed, epoch) only."""
-        return make_loader(
+        loader = make_loader(
             self.dataset("train"),
             batch_size=self.batch_size,
             shuffle_seed=self.seed,
             num_workers=self.num_workers,
         )
+        if self.trainer is not None and isinstance(loader.sampler, EpochSampler):
+            # Lightning sets the epoch of a resumed run only after processes of the loader began to fetch.
+            loader.sampler.set_epoch(self.trainer.current_epoch)
+        return loader
 
     def val_dataloader(self) -> DataLoader | list:
         """Validation pairs in order; an empty list if there are none."""

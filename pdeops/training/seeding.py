@@ -17,10 +17,6 @@ class EpochSeed(Callback):
 
     Args:
         seed: Seed of the run. Processes of a distributed run share it and differ by their rank.
-
-    Failure mode: Lightning starts the loader of a resumed run before it tells the sampler the epoch. A loader
-        with processes of its own fetches at once, and visits the samples of the first resumed epoch in the
-        order of epoch 0; with ``num_workers=0`` a resumed run is exact.
     """
 
     def __init__(self, seed: int = 0) -> None:

@@ -65,9 +65,9 @@ def make_file(path, num_samples=19, num_validation=3, num_test=5):
     )
 
 
-def make_data(path, *, batch_size=4, window=None):
+def make_data(path, *, batch_size=4, window=None, num_workers=0):
     window = window or Window(input_frames=1, output_frames=1, starts="first")
-    data = PDEDataModule(path=path, window=window, batch_size=batch_size)
+    data = PDEDataModule(path=path, window=window, batch_size=batch_size, num_workers=num_workers)
     data.prepare_data()
     data.setup()
     return data

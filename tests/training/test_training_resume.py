@@ -50,8 +50,8 @@ def weights(run):
     return read_checkpoint(run / "checkpoints" / "last.ckpt")["state_dict"]
 
 
-def train(file, run, max_epochs, scheduler, *, resume=None):
-    data = make_data(file)
+def train(file, run, max_epochs, scheduler, *, resume=None, num_workers=0):
+    data = make_data(file, num_workers=num_workers)
     factory, interval = SCHEDULERS[scheduler]
     if interval == "step":  # the length of the whole training, also in the run that is cut short
         factory = partial(factory, T_max=12)
@@ -71,6 +71,16 @@ def test_four_epochs_equal_two_and_two_more_bit_for_bit(file, tmp_path, schedule
     assert [row["epoch"] for row in curve(whole)] == ["0", "1", "2", "3"]
     for name, value in weights(whole).items():
         assert torch.equal(weights(parts)[name], value), name
+
+
+@pytest.mark.slow
+def test_loaders_with_processes_resume_in_the_order_of_their_epoch(file, tmp_path):
+    whole, parts = tmp_path / "whole", tmp_path / "parts"
+    scheduler = next(iter(SCHEDULERS))
+    train(file, whole, 3, scheduler, num_workers=1)
+    train(file, parts, 2, scheduler, num_workers=1)
+    train(file, parts, 3, scheduler, num_workers=1, resume=find_checkpoint(parts))
+    assert curve(parts) == curve(whole)
 
 
 def test_a_run_folder_that_moved_keeps_its_best_score(file, tmp_path):
