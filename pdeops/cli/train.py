@@ -12,7 +12,6 @@ from typing import Any
 
 import hydra
 import lightning
-import torch
 from omegaconf import DictConfig, OmegaConf
 
 from pdeops.cli import assembly
@@ -48,7 +47,6 @@ def train(config: DictConfig) -> dict[str, Any]:
         check_writable(run)
         check_writable(Path(config.paths.data))
     assembly.check_device(config.trainer.accelerator, config.trainer.devices)
-    torch.set_float32_matmul_precision("high")
     lightning.seed_everything(config.seed, workers=True, verbose=False)
 
     problem = assembly.build_problem(config)

@@ -65,6 +65,12 @@ def differentiation_matrix(axis: Axis, order: int = 1) -> Float64[Tensor, "num_p
     Raises:
         ValueError: The axis has too few points for the order.
     """
+    # A tensor made inside inference mode (validation) could not be used in training afterwards.
+    with torch.inference_mode(False):
+        return _differentiation_matrix(axis, order)
+
+
+def _differentiation_matrix(axis: Axis, order: int) -> Tensor:
     if axis.kind is AxisKind.CHEBYSHEV:
         return torch.linalg.matrix_power(_chebyshev(axis), order)
     width = order + ACCURACY

@@ -89,4 +89,6 @@ def relative_norm(
 @lru_cache(maxsize=32)
 def _weights(domain: Grid | Mesh, dtype: torch.dtype, device: torch.device) -> Tensor:
     """Weights on a device, kept: a loss asks for them at every step, and a copy to a GPU makes it wait."""
-    return domain.quadrature_weights.to(device=device, dtype=dtype)
+    # A tensor made inside inference mode (validation) could not be used in training afterwards.
+    with torch.inference_mode(False):
+        return domain.quadrature_weights.to(device=device, dtype=dtype)

@@ -66,8 +66,8 @@ class T1(SpectralOperator):
     nearly the same at every resolution. The nonlinearity acts on a coarse grid with at least as many points
     as modes; S and F are the transforms to it and back.
 
-    The published layer (`T1Published`) has random dense matrices in the place of S and F; they carry no prior
-    of locality or shifts, fit hundreds of samples and predict others worse than zero does.
+    The published layer (`T1Published`) has random dense matrices in the place of S and F, which carry no
+    prior of locality or shifts.
 
     Args:
         in_channels: Channels of the input fields.

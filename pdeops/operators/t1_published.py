@@ -63,8 +63,7 @@ class T1Published(SpectralOperator):
     so that the first prediction is zero. Transform and lift are linear and exchanged here: the raw channels
     are transformed, which gives the same numbers and is much cheaper.
 
-    It is kept to compare with. `T1` is the form that generalises: with the random start of the frequency
-    matrices this one fits hundreds of samples and predicts others worse than zero does.
+    It is kept to compare with; `T1` is the form that generalises from few samples.
 
     Args:
         in_channels: Channels of the input fields.
@@ -82,7 +81,8 @@ class T1Published(SpectralOperator):
     Good values: As published: modes 24, width 48, 8 layers on 64 x 64 points (11,065,664 parameters with
     the two coordinates).
 
-    Failure mode: Few samples: the training error falls while the error on new samples stays above 1.
+    Failure mode: Few samples. The random matrices know of no neighbourhood of frequencies, so the training
+    error falls while the error on new samples does not.
 
     Source: Poli, Massaroli, Berto, Park, Dao, Re and Ermon (2022), arXiv:2211.14453.
 

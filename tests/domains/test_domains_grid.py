@@ -92,3 +92,14 @@ def test_bad_grids_say_what_was_expected():
         derivative(torch.zeros(3, 3), Grid.periodic((4, 4)), 0)
     with pytest.raises(ValueError, match="at least 5 points"):
         derivative(torch.zeros(4), Grid.box((4,)), 0)
+
+
+def test_what_validation_cached_can_be_trained_with():
+    """The constants of a norm are kept between calls, also from a first call in inference mode."""
+    grid = Grid.box((9, 8), "nodes", upper=(1.5, 2.5))
+    with torch.inference_mode():
+        squared_norm(torch.ones(9, 8, dtype=torch.float64), grid, "h1")
+    values = torch.ones(9, 8, dtype=torch.float64, requires_grad=True)
+    squared_norm(values, grid, "h1").backward()
+    # d/du of the integral of u^2 at u = 1, the gradient terms vanish there.
+    torch.testing.assert_close(values.grad, 2 * grid.quadrature_weights, rtol=0, atol=1e-10)
