@@ -3,13 +3,13 @@
     python scripts/benchmark.py accuracy --seconds 120 --seeds 0 1 2
     python scripts/benchmark.py accuracy --against-neuraloperator --epochs 50
 
-The first trains T1, FNO and F-FNO with the settings of ``conf`` on the default data, each for as many steps as
-fit into the time: a short pilot measures the step (forward, loss, backward, optimiser). "s in all" adds
+The first trains T1, FNO and F-FNO with the settings of ``conf`` on the default data, each for as many steps
+as fit into the time: a short pilot measures the step (forward, loss, backward, optimiser). "s in all" adds
 loading, validation and checkpoints. The deviation is that over seeds of weights and batches, on one data set.
 
 The second trains two networks of the same modes, width and layers on the same data in the same batches with
-the same optimiser and epochs, and needs ``pip install -e '.[bench]'``. Neither pads the domain; the peer keeps
-one wave more on the last axis and has channel networks inside its layers, ours a last network of its width.
+the same optimiser and epochs, and needs ``pip install -e '.[bench]'``. Neither pads the domain; the peer
+keeps one wave more on the last axis and has channel networks inside its layers.
 
 Errors are relative L2 on held-out data. Finished runs are read, not repeated.
 """
