@@ -30,7 +30,9 @@ def test_train_writes_a_whole_run_folder(trained):
     assert len(rows_of(run / "metrics.csv")) == result["num_epochs"] == 2
     assert {path.name for path in (run / "pictures").iterdir()} == {
         "comparison.png",
+        "error_over_time.png",
         "learning_curve.png",
+        "rollout.png",
         "spectrum.png",
     }
     assert result["trivial_relative_l2"]["zero"] == pytest.approx(1.0)
@@ -57,12 +59,25 @@ def test_reported_error_is_that_of_the_loaded_surrogate(trained):
     assert result["relative_l2"] == pytest.approx(torch.cat(errors).mean().item(), rel=1e-5)
 
 
-def test_vtk_of_a_run_holds_prediction_truth_and_error(trained):
+def arrays_of(image):
+    """Arrays of a VTK image by their names without units."""
+    return {name.split()[0]: numpy.asarray(image[name]) for name in image.array_names}
+
+
+def test_vtk_of_a_run_holds_the_whole_trajectory(trained):
     _, run, _ = trained
-    reader = pyvista.get_reader(str(run / "prediction" / "sample_0.pvd"))
-    image = reader.read()[0]
-    values = {name.split()[0]: numpy.asarray(image[name]) for name in image.array_names}
-    numpy.testing.assert_allclose(values["prediction"] - values["truth"], values["error"], atol=1e-12)
+    reader = pyvista.get_reader(str(run / "prediction" / "trajectory_0.pvd"))
+    # Five stored frames from 0 to 2.
+    numpy.testing.assert_allclose(reader.time_values, [0.0, 0.5, 1.0, 1.5, 2.0])
+    distances = []
+    for time in reader.time_values:
+        reader.set_active_time_value(time)
+        values = arrays_of(reader.read()[0])
+        numpy.testing.assert_allclose(values["prediction"] - values["truth"], values["error"], atol=1e-12)
+        distances.append(numpy.abs(values["error"]).max())
+    # The first frame is given, the others are predicted.
+    assert distances[0] == 0
+    assert min(distances[1:]) > 0
 
 
 def test_resume_goes_on_where_the_run_was(trained):
