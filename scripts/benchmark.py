@@ -1,4 +1,7 @@
-"""Benchmarks: ``python scripts/benchmark.py NAME [options]``; each prints Markdown tables."""
+"""Benchmarks: ``python scripts/benchmark.py [NAME] [options]``; each prints Markdown tables.
+
+Without a name it is operator_speed.
+"""
 
 import argparse
 import sys
@@ -6,11 +9,12 @@ from importlib import import_module
 from pathlib import Path
 
 NAMES = {
-    "operator_speed": "time of a training step and a prediction, against neuraloperator",
+    "operator_speed": "time and memory of a training step, against neuraloperator (default)",
     "solver_cost": "time of a classical solve, against the benchmark's recipe",
     "loader": "time of a batch from the HDF5 store",
     "accuracy": "error at equal training time; --against-neuraloperator: error on the same data",
 }
+DEFAULT = "operator_speed"
 
 
 def main() -> None:
@@ -25,7 +29,11 @@ def main() -> None:
     parser.add_argument(
         "arguments", nargs=argparse.REMAINDER, help="options of the benchmark; try NAME --help"
     )
-    chosen = parser.parse_args()
+    command_line = sys.argv[1:]
+    # By hand: argparse takes the first value of an option for an optional name.
+    if not command_line or (command_line[0].startswith("-") and command_line[0] not in ("-h", "--help")):
+        command_line = [DEFAULT, *command_line]
+    chosen = parser.parse_args(command_line)
     sys.path.insert(0, str(Path(__file__).parent))
     sys.argv[0] = f"benchmark.py {chosen.name}"
     import_module(f"benchmarks.{chosen.name}").main(chosen.arguments)

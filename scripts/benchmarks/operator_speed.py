@@ -1,16 +1,25 @@
 """Time and memory of one training step: our operators and neuraloperator's FNO, side by side in one run.
 
-A step is forward, mean relative L2 error, backward and AdamW, float32 unless the name says otherwise. The
-contestants take turns, so that a busy machine slows all of them; the medians are compared. Memory is the peak
-of the resident set of a process that runs this contestant only, minus what it had before the model was built.
+A step is forward, mean relative L2 error, backward and AdamW, float32; rows called bfloat16 run the forward
+pass under autocast. The T1 rows make the step that a user of frequency training gets: `FrequencyRelativeL2`
+on targets at full resolution, whose transform and cut-off waves are computed in every step, inside the clock.
+Everyone has PyTorch's default AdamW: the peer's parameters are complex, which the fused one refuses.
 
-The peer keeps ``n_modes=(24, 24)``, the waves -12..11 and 0..12; ours ``modes=12``, -12..11 and 0..11.
+The contestants take turns, so that a busy machine slows all of them; the medians are compared. One whose
+step takes long has fewer turns, but 3 if that many are asked for. The peer keeps ``n_modes=(24, 24)``, the
+waves -12..11 and 0..12; our FNO ``modes=12``, -12..11 and 0..11; T1 24 real modes an axis, the waves below 12;
+T1Published 24 cosines.
 
-    pip install pdeops[bench]
-    python scripts/benchmarks/operator_speed.py --threads 2 --sizes 64 128 256
+Large fresh tensors cost page faults, often more than the arithmetic, and the peer makes more of them. By
+default the process runs with an allocator that keeps its memory (glibc, ``MALLOC_MMAP_MAX_=0`` etc., set by
+starting once more), which favours the peer; ``--allocator default`` measures what a plain start gives.
+``THP_MEM_ALLOC_ENABLE=1`` in the environment makes PyTorch ask Linux for huge pages; it is printed, too.
 
-Large fresh tensors cost page faults, often more than the arithmetic. ``THP_MEM_ALLOC_ENABLE=1`` in the
-environment makes PyTorch ask Linux for huge pages; it helps every contestant and is printed with the result.
+Memory is the peak of the resident set of a process that runs one contestant only, with the default allocator,
+minus what it had before the model was built.
+
+    pip install -e '.[bench]'
+    python scripts/benchmark.py operator_speed --threads 2 --sizes 64 128 256
 """
 
 from __future__ import annotations
@@ -32,20 +41,23 @@ from time import perf_counter
 import torch
 from torch import Tensor, nn
 
-import pdeops.operators
 from pdeops.domains import Grid
-from pdeops.operators import FNO, SpectralOperator
+from pdeops.operators import FNO, T1, SpectralOperator, T1Published
+from pdeops.training import FrequencyRelativeL2, RelativeL2
 
 WIDTH, NUM_LAYERS, MODES, HIDDEN = 32, 4, 12, 64
 PEER = "neuraloperator FNO"
-REFERENCE = "FNO"
+OURS = ["FNO", "FNO compiled", "FNO bfloat16", "T1", "T1 compiled", "T1 bfloat16", "T1Published",
+        "T1Published compiled"]  # fmt: skip
+PEER_VARIANTS = [f"{PEER} without channel MLP", f"{PEER} compiled", f"{PEER} bfloat16"]
+# Seconds after which a contestant has had enough turns.
+ENOUGH = 20.0
+KEEPING_ALLOCATOR = {
+    "MALLOC_MMAP_MAX_": "0",
+    "MALLOC_TRIM_THRESHOLD_": "100000000000",
+    "MALLOC_TOP_PAD_": "500000000",
+}
 Step = Callable[[], float]
-
-
-def build_ours(size: int) -> nn.Module:
-    """Build our FNO of the benchmark."""
-    grid = Grid.periodic((size, size))
-    return FNO(1, 1, grid, modes=MODES, width=WIDTH, num_layers=NUM_LAYERS, projection_width=HIDDEN)
 
 
 def build_peer(use_channel_mlp: bool) -> nn.Module:
@@ -62,27 +74,21 @@ def build_peer(use_channel_mlp: bool) -> nn.Module:
     )
 
 
-def build_t1(size: int) -> SpectralOperator:
-    """Build T1 at the bandwidth of the others: 2 MODES real functions an axis."""
-    t1 = pdeops.operators.T1
-    return t1(1, 1, Grid.periodic((size, size)), modes=2 * MODES, width=WIDTH, num_layers=NUM_LAYERS)
-
-
-def contestant_names() -> list[str]:
-    """Everything that can run here, in the order of the table."""
-    names = [REFERENCE, "FNO compiled", "FNO bfloat16"]
-    if hasattr(pdeops.operators, "T1"):
-        names += ["T1", "T1 coefficient loss", "T1 coefficient loss compiled"]
-    if find_spec("neuralop") is not None:
-        names = [PEER, f"{PEER} without channel MLP", f"{PEER} compiled", f"{PEER} bfloat16", *names]
-    return names
+def build_operator(name: str, grid: Grid) -> nn.Module:
+    """Build the model of a contestant; T1 has the bandwidth of the others, 2 MODES real functions an axis."""
+    if name.startswith(PEER):
+        return build_peer(use_channel_mlp="without" not in name)
+    if name.startswith("FNO"):
+        return FNO(1, 1, grid, modes=MODES, width=WIDTH, num_layers=NUM_LAYERS, projection_width=HIDDEN)
+    t1 = T1Published if name.startswith("T1Published") else T1
+    return t1(1, 1, grid, modes=2 * MODES, width=WIDTH, num_layers=NUM_LAYERS)
 
 
 def build_step(name: str, size: int, batch: int) -> tuple[Step, int]:
     """Build one contestant.
 
     Args:
-        name: One of `contestant_names`.
+        name: One of OURS, PEER or PEER_VARIANTS.
         size: Points an axis.
         batch: Samples of a step.
 
@@ -91,27 +97,25 @@ def build_step(name: str, size: int, batch: int) -> tuple[Step, int]:
     """
     torch.manual_seed(0)
     inputs, targets = torch.randn(2, batch, 1, size, size)
-    if name.startswith(PEER):
-        model = build_peer(use_channel_mlp="without" not in name)
-    else:
-        model = build_t1(size) if name.startswith("T1") else build_ours(size)
+    grid = Grid.periodic((size, size))
+    model = build_operator(name, grid)
     optimizer = torch.optim.AdamW(model.parameters(), lr=1e-3)
     num_parameters = sum(p.numel() * (2 if p.is_complex() else 1) for p in model.parameters())
-    function: Callable[[Tensor], Tensor] = model
-    if "coefficient loss" in name:
-        # By Parseval's identity this is the same error, on the waves kept; the data set would store these.
-        targets = model.transform(targets)
-        function = model.coefficients
+    spectral = isinstance(model, SpectralOperator)
+    function: Callable[[Tensor], Tensor] = model.coefficients if spectral else model
     if "compiled" in name:
         function = torch.compile(function, dynamic=False)
-    precision = torch.autocast("cpu", dtype=torch.bfloat16) if "bfloat16" in name else nullcontext()
+    in_frequencies, in_space = FrequencyRelativeL2(), RelativeL2()
 
     def step() -> float:
         optimizer.zero_grad()
-        with precision:
-            outputs = function(inputs).float()
-        error = (outputs - targets).flatten(start_dim=1).norm(dim=1)
-        loss = (error / targets.flatten(start_dim=1).norm(dim=1)).mean()
+        with torch.autocast("cpu", dtype=torch.bfloat16) if "bfloat16" in name else nullcontext():
+            outputs = function(inputs)
+        outputs = outputs.float()
+        if spectral:
+            loss = in_frequencies(outputs, targets, grid, model.transform)
+        else:
+            loss = in_space(outputs, targets, grid)
         loss.backward()
         optimizer.step()
         return loss.item()
@@ -119,34 +123,45 @@ def build_step(name: str, size: int, batch: int) -> tuple[Step, int]:
     return step, num_parameters
 
 
-def measure_times(names: Sequence[str], size: int, batch: int, repetitions: int) -> dict[str, list[float]]:
-    """Seconds of every step, the contestants taking turns; one that fails has none."""
+def measure_times(
+    names: Sequence[str], size: int, batch: int, repetitions: int
+) -> dict[str, tuple[list[float], int]]:
+    """Seconds of every step and the number of parameters, the contestants taking turns.
+
+    One that fails is left out, with a line on the standard error.
+    """
     steps: dict[str, Step] = {}
+    turns: dict[str, int] = {}
+    results: dict[str, tuple[list[float], int]] = {}
     for name in names:
         try:
-            step, _ = build_step(name, size, batch)
+            step, num_parameters = build_step(name, size, batch)
             step()
             step()
-        except (RuntimeError, ValueError, TypeError) as error:
-            print(f"{name} at {size}: {type(error).__name__}: {str(error).splitlines()[0][:100]}")
-            continue
-        steps[name] = step
-    seconds: dict[str, list[float]] = {name: [] for name in steps}
-    for _ in range(repetitions):
-        for name, step in steps.items():
             start = perf_counter()
             step()
-            seconds[name].append(perf_counter() - start)
-    return seconds
+        except (RuntimeError, ValueError, TypeError) as error:
+            reason = f"{type(error).__name__}: {str(error).splitlines()[0][:100]}"
+            print(f"{name} at {size}: {reason}", file=sys.stderr)
+            continue
+        turns[name] = min(repetitions, max(3, int(ENOUGH / (perf_counter() - start))))
+        steps[name], results[name] = step, ([], num_parameters)
+    for turn in range(repetitions):
+        for name, step in steps.items():
+            if turn < turns[name]:
+                start = perf_counter()
+                step()
+                results[name][0].append(perf_counter() - start)
+    return results
 
 
-def measure_memory(name: str, size: int, batch: int) -> dict[str, float]:
+def measure_memory(name: str, size: int, batch: int) -> float:
     """Growth of the resident set from before the model to the peak of three steps, in MB."""
     before = resident_megabytes("VmRSS")
-    step, num_parameters = build_step(name, size, batch)
+    step, _ = build_step(name, size, batch)
     for _ in range(3):
         step()
-    return {"megabytes": resident_megabytes("VmHWM") - before, "parameters": num_parameters}
+    return resident_megabytes("VmHWM") - before
 
 
 def resident_megabytes(key: str) -> float:
@@ -159,18 +174,36 @@ def resident_megabytes(key: str) -> float:
     return next((float(line.split()[1]) / 1e3 for line in lines if line.startswith(key)), float("nan"))
 
 
-def measure_memory_apart(name: str, size: int, batch: int, threads: int) -> dict[str, float]:
-    """`measure_memory` in a process of its own; not a number where it fails."""
+def measure_memory_apart(name: str, size: int, batch: int, threads: int) -> float:
+    """`measure_memory` in a process of its own, with the default allocator; not a number where it fails."""
     options = ["--memory-of", name, "--sizes", str(size), "--batch", str(batch), "--threads", str(threads)]
-    command = [sys.executable, str(Path(__file__).resolve()), *options]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
-    if done.returncode != 0:
-        return {"megabytes": float("nan"), "parameters": float("nan")}
-    return json.loads(done.stdout.splitlines()[-1])
+    done = start_again([*options, "--allocator", "default"], {}, capture_output=True)
+    return json.loads(done.stdout.splitlines()[-1]) if done.returncode == 0 else float("nan")
 
 
-def operations_of_step(size: int, batch: int) -> float:
-    """Floating-point operations of one step of our FNO, two a multiply-add."""
+def start_again(
+    arguments: Sequence[str], allocator: dict[str, str], capture_output: bool
+) -> subprocess.CompletedProcess[str]:
+    """Run this benchmark in a new process; the allocator reads its settings only at the start of one."""
+    environment = {key: value for key, value in os.environ.items() if key not in KEEPING_ALLOCATOR}
+    return subprocess.run(
+        [sys.executable, str(Path(__file__).resolve()), *arguments],
+        env=environment | allocator,
+        capture_output=capture_output,
+        text=True,
+        check=False,
+    )
+
+
+def work_of_fno(size: int, batch: int) -> tuple[float, float]:
+    """Operations (two a multiply-add) and bytes of one step of our FNO, float32.
+
+    The bytes are those of full fields if nothing stays in a cache. A layer: 2 reads by the two products, 1
+    write, 1 read and 1 write by the activation; backward 2 reads and 1 write by the activation, 4 reads by
+    products (2 of them for the weight), 2 writes, and 2 reads and 1 write where the two gradients of the
+    input are added. The head works block by block: its hidden values stay in the cache, and its input is
+    read twice and its gradient written.
+    """
     points = batch * size**2
     transforms = 2 * (4 * points * MODES * WIDTH + 16 * batch * WIDTH * size * MODES**2)
     mixing = 16 * batch * WIDTH**2 * MODES**2
@@ -179,21 +212,36 @@ def operations_of_step(size: int, batch: int) -> float:
     layer = 2 * transforms + 3 * (mixing + pointwise)
     entry, head = 2 * points * 5 * WIDTH, 2 * points * (WIDTH + 1) * HIDDEN
     # The head's first product is done again in its backward pass.
-    return NUM_LAYERS * layer + 2 * entry + 4 * head
-
-
-def bytes_of_step(size: int, batch: int) -> float:
-    """Bytes that one step of our FNO moves in full fields if nothing stays in a cache, float32.
-
-    A layer: 2 reads by the two products, 1 write, 1 read and 1 write by the activation; backward 2 reads and
-    1 write by the activation, 4 reads by products (2 of them for the weight), 2 writes, and 2 reads and 1
-    write where the two gradients of the input are added. The head works block by block: its hidden values
-    stay in the cache, and its input is read twice and its gradient written.
-    """
-    field = 4.0 * batch * size**2 * WIDTH
-    head = 3 * field
+    operations = NUM_LAYERS * layer + 2 * entry + 4 * head
+    field = 4.0 * points * WIDTH
     optimizer = 7 * 4 * NUM_LAYERS * 4 * WIDTH**2 * MODES**2
-    return NUM_LAYERS * 17 * field + head + optimizer
+    return operations, NUM_LAYERS * 17 * field + 3 * field + optimizer
+
+
+def work_of_t1(size: int, batch: int) -> tuple[float, float]:
+    """Operations and bytes of one step of T1 with the loss on coefficients, counted as in `work_of_fno`.
+
+    Full fields have one channel: the input is read once; of the target 2 reads for its transform and norm,
+    and for what is cut off 3 writes or reads, 1 subtraction and 1 norm. A layer on the block: each product
+    and the gate read and write once, backward twice as much. Weights are read twice, their gradient is
+    written, and AdamW reads and writes 7 numbers each.
+    """
+    block, coarse, waves = (2 * MODES) ** 2, 1.25 * 2 * MODES, 2 * MODES
+    lines = batch * WIDTH
+    mixing = 4 * block * batch * WIDTH**2
+    to_grid = 2 * lines * (coarse * waves**2 + coarse**2 * waves)
+    project = block * batch * WIDTH**2
+    # The way back to the block has half of the channels; the matrices of both are fixed.
+    layer = 3 * (mixing + project) + 2 * 1.5 * to_grid
+    kept = 2 * MODES - 1
+    transform = 2 * batch * (size**2 * kept + size * kept**2)
+    entry, head = 2 * block * batch * 6 * WIDTH, 2 * block * batch * WIDTH
+    operations = NUM_LAYERS * layer + 3 * transform + 2 * entry + 3 * head
+    full = 4.0 * 8 * batch * size**2
+    # In and out of: mixing (1 + 1 block), to_grid (1 + half a step between, twice + 1), gate, back, project.
+    blocks = 4.0 * lines * (5 * block + 3 * coarse * waves + 3 * coarse**2)
+    weights = 4 * WIDTH**2 * (block + 0.5)
+    return operations, full + NUM_LAYERS * (3 * blocks + 10 * weights)
 
 
 def measure_machine() -> tuple[float, float]:
@@ -213,66 +261,112 @@ def measure_machine() -> tuple[float, float]:
     return operations, 3 * 4 * 2**25 / fastest(lambda: target.add_(source))
 
 
+def roofline(name: str, size: int, batch: int, rates: tuple[float, float], seconds: float) -> str:
+    """Say what a step would take at the measured rates, and how near the measured one is."""
+    operations, moved = (work_of_fno if name == "FNO" else work_of_t1)(size, batch)
+    of_products, of_memory = operations / rates[0], moved / rates[1]
+    part = max(of_products, of_memory) / seconds
+    return (
+        f"| {size} | {name} | {operations / 1e9:.2f} | {moved / 1e9:.3f} | {1e3 * of_products:.1f} "
+        f"| {1e3 * of_memory:.1f} | {1e3 * seconds:.1f} | {100 * part:.0f} % |"
+    )
+
+
+def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
+    """Read the options."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument(
+        "--sizes", type=int, nargs="+", default=[64, 128, 256], help="points an axis (64 128 256)"
+    )
+    parser.add_argument("--batch", type=int, default=16, help="samples a step (16)")
+    parser.add_argument("--threads", type=int, default=2, help="threads of PyTorch (2)")
+    parser.add_argument("--repetitions", type=int, default=15, help="turns of each contestant (15)")
+    parser.add_argument(
+        "--only", nargs="+", metavar="NAME", choices=[PEER, *PEER_VARIANTS, *OURS],
+        help=f"contestants, of: {', '.join([PEER, *OURS])}; and, not by default: {', '.join(PEER_VARIANTS)}",
+    )  # fmt: skip
+    parser.add_argument(
+        "--allocator", choices=("keep", "default"), default="keep", help="memory of the process (keep)"
+    )
+    parser.add_argument(
+        "--memory-sizes", type=int, nargs="*", default=[64, 128], help="points for the memory (64 128)"
+    )
+    parser.add_argument("--output", type=Path, help="JSON file for the numbers")
+    parser.add_argument("--memory-of", help=argparse.SUPPRESS)
+    return parser.parse_args(arguments)
+
+
 def main(arguments: Sequence[str] | None = None) -> None:
     """Measure and print.
 
     Args:
         arguments: Command line; by default that of the process.
     """
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument("--sizes", type=int, nargs="+", default=[64, 128, 256], help="points an axis")
-    parser.add_argument("--batch", type=int, default=16)
-    parser.add_argument("--threads", type=int, default=1)
-    parser.add_argument("--repetitions", type=int, default=7)
-    parser.add_argument("--only", nargs="+", help="names of contestants")
-    parser.add_argument("--no-memory", action="store_true", help="skip the measurement of memory")
-    parser.add_argument("--output", type=Path, help="JSON file for the numbers")
-    parser.add_argument("--memory-of", help=argparse.SUPPRESS)
-    options = parser.parse_args(arguments)
+    arguments = sys.argv[1:] if arguments is None else arguments
+    options = parse(arguments)
+    wanted = KEEPING_ALLOCATOR if options.allocator == "keep" and platform.libc_ver()[0] == "glibc" else {}
+    if wanted != {key: os.environ[key] for key in KEEPING_ALLOCATOR if key in os.environ}:
+        sys.exit(start_again(arguments, wanted, capture_output=False).returncode)
     torch.set_num_threads(options.threads)
     # The peer's warnings are about optional packages.
     warnings.filterwarnings("ignore")
-
     if options.memory_of is not None:
         print(json.dumps(measure_memory(options.memory_of, options.sizes[0], options.batch)))
         return
 
-    names = [name for name in contestant_names() if options.only is None or name in options.only]
-    operations_rate, bytes_rate = measure_machine()
-    pages = os.environ.get("THP_MEM_ALLOC_ENABLE", "0")
+    names = options.only or [PEER, *OURS]
+    if find_spec("neuralop") is None and any(name.startswith(PEER) for name in names):
+        print("neuraloperator is not installed, so ours run alone; try: pip install -e '.[bench]'\n")
+        names = [name for name in names if not name.startswith(PEER)]
+    rates = measure_machine()
+    # First, while this process is small.
+    memory = [
+        {
+            "size": size,
+            "name": name,
+            "megabytes": measure_memory_apart(name, size, options.batch, options.threads),
+        }
+        for size in options.memory_sizes
+        for name in names
+        if name in (PEER, "FNO")
+    ]
+    allocator = "allocator that keeps its memory" if wanted else "default allocator"
     print(
-        f"torch {torch.__version__}, {platform.machine()}, {options.threads} threads, batch {options.batch}, "
-        f"huge pages {pages}; large product {operations_rate / 1e9:.0f} GFLOP/s, "
-        f"addition in place {bytes_rate / 1e9:.1f} GB/s"
+        f"Training step, torch {torch.__version__}, {platform.machine()}, {options.threads} thread(s), "
+        f"batch {options.batch}, {allocator}, huge pages {os.environ.get('THP_MEM_ALLOC_ENABLE', '0')}\n\n"
+        f"| points | contestant | median ms | best ms | steps | {PEER} / this | M parameters |\n"
+        "|---|---|---|---|---|---|---|"
     )
     rows: list[dict[str, float | str]] = []
+    bounds: list[str] = []
     for size in options.sizes:
-        seconds = measure_times(names, size, options.batch, options.repetitions)
-        baseline = median(seconds[PEER]) if PEER in seconds else float("nan")
-        for name, taken in seconds.items():
-            row = {"name": name, "size": size, "median": median(taken), "minimum": min(taken)}
-            row["ratio"] = baseline / row["median"]
-            row |= {"megabytes": float("nan"), "parameters": float("nan")}
-            if not options.no_memory:
-                row |= measure_memory_apart(name, size, options.batch, options.threads)
-            rows.append(row)
+        results = measure_times(names, size, options.batch, options.repetitions)
+        peer = median(results[PEER][0]) if PEER in results else float("nan")
+        for name, (seconds, num_parameters) in results.items():
+            row = {"size": size, "name": name, "median": median(seconds), "minimum": min(seconds)}
+            rows.append(row | {"ratio": peer / row["median"], "parameters": num_parameters})
             print(
-                f"{size:4d}^2  {name:42s} {1e3 * row['median']:8.1f} ms (best {1e3 * row['minimum']:8.1f})  "
-                f"{row['ratio']:5.2f} x  {row['megabytes']:7.0f} MB  {row['parameters'] / 1e6:5.2f} M reals",
+                f"| {size} | {name} | {1e3 * row['median']:.1f} | {1e3 * row['minimum']:.1f} "
+                f"| {len(seconds)} | {format(peer / row['median'], '.2f') if PEER in results else '-'} | {num_parameters / 1e6:.2f} |",
                 flush=True,
             )
-        operations, moved = operations_of_step(size, options.batch), bytes_of_step(size, options.batch)
-        bound = max(operations / operations_rate, moved / bytes_rate)
-        own = median(seconds[REFERENCE]) if REFERENCE in seconds else float("nan")
+            if name in ("FNO", "T1"):
+                bounds.append(roofline(name, size, options.batch, rates, row["median"]))
+    if bounds:
         print(
-            f"{size:4d}^2  roofline of our FNO: {operations / 1e9:.1f} GFLOP, {moved / 1e9:.2f} GB: products "
-            f"{1e3 * operations / operations_rate:.0f} ms, memory {1e3 * moved / bytes_rate:.0f} ms; "
-            f"the measured step reaches {100 * bound / own:.0f} % of it"
+            f"\nRoofline: a large product runs at {rates[0] / 1e9:.0f} GFLOP/s, an addition in place at "
+            f"{rates[1] / 1e9:.1f} GB/s\n\n"
+            "| points | contestant | GFLOP | GB | products, ms | memory, ms | median ms | larger / median |\n"
+            "|---|---|---|---|---|---|---|---|"
         )
+        print("\n".join(bounds))
+    if memory:
+        print("\nPeak memory of a step, default allocator\n\n| points | contestant | MB |\n|---|---|---|")
+        print("\n".join(f"| {row['size']} | {row['name']} | {row['megabytes']:.0f} |" for row in memory))
     if options.output is not None:
-        options.output.write_text(json.dumps(rows, indent=1))
+        options.output.write_text(json.dumps({"times": rows, "memory": memory}, indent=1))
 
 
 if __name__ == "__main__":
