@@ -10,8 +10,10 @@ from pathlib import Path
 from typing import Any, cast
 
 import torch
+from hydra.errors import InstantiationException
 from hydra.utils import get_class, instantiate
 from lightning import Callback, Trainer
+from lightning.fabric.utilities.exceptions import MisconfigurationException
 from lightning.pytorch.callbacks import Checkpoint
 from omegaconf import DictConfig, OmegaConf
 
@@ -23,15 +25,33 @@ from pdeops.operators import Operator, SpectralOperator
 from pdeops.problems import Problem
 from pdeops.training import FrequencyRelativeL2, SupervisedOperator, describe
 
+# What constructors raise at values that do not suit them.
+EXPECTED = (TypeError, ValueError, ArithmeticError, ImportError, MisconfigurationException)
+
 
 @contextmanager
-def section(config: DictConfig, name: str) -> Iterator[None]:
+def section(name: str) -> Iterator[None]:
     """Say which part of the configuration a wrong type or value came from."""
     try:
         yield
-    except (TypeError, ValueError) as error:
-        values = OmegaConf.to_yaml(config[name], resolve=True).strip().replace("\n", "\n  ")
-        raise UserError(f"the configuration of '{name}' does not work: {error}\ngot\n  {values}") from error
+    except InstantiationException as error:
+        cause = error.__cause__
+        reason = cause if isinstance(cause, EXPECTED) else error
+        raise UserError(f"the configuration of '{name}' does not work: {reason}") from error
+    except EXPECTED as error:
+        raise UserError(f"the configuration of '{name}' does not work: {error}") from error
+
+
+def generate_data(data: PDEDataModule) -> None:
+    """Make the data where it is missing.
+
+    Raises:
+        UserError: The solver failed, or a process that solved died.
+    """
+    try:
+        data.prepare_data()
+    except RuntimeError as error:
+        raise UserError(f"the data could not be made: {error}") from error
 
 
 def build_problem(config: DictConfig) -> Problem:
@@ -54,7 +74,7 @@ def build_recipe(config: DictConfig, problem: Problem) -> Recipe:
     """
     data = config.data
     solver = instantiate(config.solver)
-    with section(config, "data"):
+    with section("data"):
         domain = build_domain(problem, data.resolution)
         finer = data.solver_resolution
         return Recipe(
@@ -114,7 +134,7 @@ def build_data(config: DictConfig, recipe: Recipe) -> PDEDataModule:
     """Build the data module; nothing is generated yet."""
     data = config.data
     window = build_window(config)
-    with section(config, "data"):
+    with section("data"):
         return PDEDataModule(
             None if data.path else recipe,
             Path(config.paths.data),
@@ -147,24 +167,31 @@ def check_fit(config: DictConfig, factory: partial[Operator], domain: Domain) ->
     """Raise a UserError when the model cannot work on the domain; no data is needed to know."""
     operator = cast("type[Operator]", factory.func)
     reason = operator.misfit(domain)
-    if reason is None:
-        # Options such as the number of modes have limits that only construction knows.
-        try:
-            trial = factory(1, 1, domain)
-        except (TypeError, ValueError) as error:
-            reason = str(error)
-        else:
-            if get_class(config.loss._target_) is FrequencyRelativeL2 and not isinstance(
-                trial, SpectralOperator
-            ):
-                reason = (
-                    "its loss compares spectral coefficients, which it does not give; try loss=relative_l2"
-                )
     if reason is not None:
+        fitting = fitting_models(domain)
         raise UserError(
             f"{operator.__name__} does not fit {config.problem._target_.rpartition('.')[2]} "
-            f"at resolution {list(domain.shape)}: {reason}\n"
-            f"models that fit: {', '.join(fitting_models(domain))}"
+            f"at resolution {list(domain.shape)}: {reason}"
+            + (f"\nmodels that fit: {', '.join(fitting)}" if fitting else "")
+        )
+    # Options such as the number of modes have limits that only construction knows.
+    try:
+        trial = factory(1, 1, domain)
+    except (TypeError, ValueError, RuntimeError, ArithmeticError) as error:
+        # Layers of torch do not say which option they refuse: sizes below 0 are never right.
+        suspects = [
+            f"model.{key}={value}"
+            for key, value in config.model.items()
+            if isinstance(value, (int, float)) and value < 0
+        ]
+        raise UserError(
+            f"the configuration of 'model' does not work: {operator.__name__} at resolution "
+            f"{list(domain.shape)}: {'; '.join([str(error), *suspects])}"
+        ) from error
+    if get_class(config.loss._target_) is FrequencyRelativeL2 and not isinstance(trial, SpectralOperator):
+        raise UserError(
+            "the configuration of 'loss' does not work: it compares spectral coefficients, which "
+            f"{operator.__name__} does not give; try loss=relative_l2"
         )
 
 
@@ -175,7 +202,7 @@ def fitting_models(domain: Domain) -> list[str]:
         node = OmegaConf.load(files("pdeops.conf") / "model" / f"{name}.yaml")  # type: ignore[arg-type]
         try:
             instantiate(node.model)(1, 1, domain)
-        except (TypeError, ValueError):
+        except (TypeError, ValueError, RuntimeError, InstantiationException):
             continue
         names.append(name)
     return names
@@ -183,7 +210,7 @@ def fitting_models(domain: Domain) -> list[str]:
 
 def build_operator(config: DictConfig, factory: partial[Operator], data: PDEDataModule) -> Operator:
     """Build the operator for the channels and the domain of the data."""
-    with section(config, "model"):
+    with section("model"):
         return factory(data.in_channels, data.out_channels, data.input_domain)
 
 
@@ -207,17 +234,18 @@ def build_trainer(config: DictConfig, run: Path) -> Trainer:
     """Build the trainer with the callbacks and loggers that are switched on."""
     callbacks: list[Callback] = [instantiate(node) for node in config.callbacks.values() if node is not None]
     loggers: list[Any] = [instantiate(node) for node in config.logger.values() if node is not None]
-    return cast(
-        Trainer,
-        instantiate(
-            config.trainer,
-            callbacks=callbacks,
-            logger=loggers or False,
-            default_root_dir=str(run),
-            # Otherwise Lightning would add checkpoints of its own.
-            enable_checkpointing=any(isinstance(callback, Checkpoint) for callback in callbacks),
-        ),
-    )
+    with section("trainer"):
+        return cast(
+            Trainer,
+            instantiate(
+                config.trainer,
+                callbacks=callbacks,
+                logger=loggers or False,
+                default_root_dir=str(run),
+                # Otherwise Lightning would add checkpoints of its own.
+                enable_checkpointing=any(isinstance(callback, Checkpoint) for callback in callbacks),
+            ),
+        )
 
 
 def check_device(accelerator: str, devices: int | str | Sequence[int]) -> None:

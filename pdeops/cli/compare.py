@@ -18,6 +18,7 @@ from hydra.utils import instantiate
 from omegaconf import DictConfig, OmegaConf
 
 from pdeops.cli import assembly
+from pdeops.cli.checks import check_data, check_numbers, check_optimisation
 from pdeops.cli.errors import UserError, guard, job
 from pdeops.cli.options import options
 from pdeops.cli.result import TRIVIAL, print_table, shorten
@@ -26,6 +27,7 @@ from pdeops.cli.run_folder import (
     check_writable,
     read_config,
     refuse_overwriting,
+    removed_if_refused,
     value_of,
 )
 from pdeops.cli.suggestions import did_you_mean
@@ -34,7 +36,7 @@ from pdeops.data import Recipe
 from pdeops.data.recipe import sample_seeds
 
 COLUMNS = ("method", "relative L2", "relative H1", "parameters", "ms a step", "s training", "ms a sample")
-SOLVER_SAMPLES = 4
+SOLVER_CALLS = 2
 
 
 def compare(config: DictConfig, overrides: Sequence[str], folder: Path) -> list[dict[str, str]]:
@@ -51,7 +53,7 @@ def compare(config: DictConfig, overrides: Sequence[str], folder: Path) -> list[
     Raises:
         UserError: Nothing to compare, an unknown model, or runs of different problems.
     """
-    models, runs = list(config.models), [Path(run) for run in config.runs]
+    models, runs = as_list(config.models), [Path(run) for run in as_list(config.runs)]
     if not models and not runs:
         valid = ", ".join(options("model"))
         raise UserError(f"nothing to compare: expected models=[...] or runs=[...]; valid models: {valid}")
@@ -65,9 +67,14 @@ def compare(config: DictConfig, overrides: Sequence[str], folder: Path) -> list[
     shared = [word for word in overrides if word.partition("=")[0] not in ("models", "runs", "model")]
     configs = [model_config(model, shared, folder) for model in models]
     # All models are checked before the first one is trained.
-    for model in configs:
-        recipe = assembly.build_recipe(model, assembly.build_problem(model))
-        assembly.check_fit(model, assembly.build_factory(model), assembly.training_domain(model, recipe))
+    for setting in configs:
+        check_numbers(setting)
+        recipe = assembly.build_recipe(setting, assembly.build_problem(setting))
+        check_data(setting, recipe)
+        assembly.check_fit(
+            setting, assembly.build_factory(setting), assembly.training_domain(setting, recipe)
+        )
+        check_optimisation(setting)
     named = [(name, train(model)) for name, model in zip(models, configs, strict=True)]
     named += [(run_name(run), json.loads((run / "result.json").read_text())) for run in runs]
     problems = {(result["problem"], tuple(result["resolution"])) for _, result in named}
@@ -86,6 +93,11 @@ def compare(config: DictConfig, overrides: Sequence[str], folder: Path) -> list[
     return rows
 
 
+def as_list(value: str | Sequence[str] | None) -> list[str]:
+    """One name, or several, as a list."""
+    return [value] if isinstance(value, str) else list(value or ())
+
+
 def model_config(model: str, overrides: Sequence[str], folder: Path) -> DictConfig:
     """Compose the configuration of one model."""
     config = compose("train", overrides=[*overrides, f"model={model}"])
@@ -94,18 +106,27 @@ def model_config(model: str, overrides: Sequence[str], folder: Path) -> DictConf
 
 
 def solver_seconds(config: DictConfig) -> float:
-    """Seconds that the reference solver takes for what a model predicts in one call, for one sample."""
+    """Seconds a sample that the reference solver takes for the frames that a model predicts.
+
+    It gets as many samples at once as a model, a first call that is not counted, and the better of two.
+    Frames that a model is given are not solved for.
+    """
     problem = assembly.build_problem(config)
     recipe: Recipe = assembly.build_recipe(config, problem)
-    inputs = problem.sample_inputs(recipe.solver_grid, sample_seeds(recipe.seed, range(SOLVER_SAMPLES)))
+    size = config.data.batch_size
+    inputs = problem.sample_inputs(recipe.solver_grid, sample_seeds(recipe.seed, range(size)))
     window = assembly.build_window(config)
     times = None
     if recipe.times is not None and window is not None:
-        times = torch.tensor([0.0, recipe.times[window.span - 1]], dtype=torch.float64)
+        times = torch.tensor([0.0, recipe.times[window.output_frames * window.stride]], dtype=torch.float64)
     solver = instantiate(config.solver)
-    started = time.perf_counter()
     solver.solve(problem, inputs, recipe.solver_grid, times)
-    return (time.perf_counter() - started) / SOLVER_SAMPLES
+    seconds = []
+    for _ in range(SOLVER_CALLS):
+        started = time.perf_counter()
+        solver.solve(problem, inputs, recipe.solver_grid, times)
+        seconds.append(time.perf_counter() - started)
+    return min(seconds) / size
 
 
 def run_name(run: Path) -> str:
@@ -147,7 +168,8 @@ def task(config: DictConfig) -> None:
     folder = Path(HydraConfig.get().runtime.output_dir)
     with job("compare"):
         check_writable(folder)
-        rows = compare(config, list(HydraConfig.get().overrides.task), folder)
+        with removed_if_refused(folder):
+            rows = compare(config, list(HydraConfig.get().overrides.task), folder)
     write_table(rows, folder)
     print_table(COLUMNS, [tuple(entry.values()) for entry in rows], numbers=True)
     print(shorten(folder))

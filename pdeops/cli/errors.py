@@ -11,6 +11,7 @@ from typing import NoReturn
 from hydra.core.hydra_config import HydraConfig
 from hydra.errors import HydraException, InstantiationException
 from hydra.types import RunMode
+from lightning.fabric.utilities.exceptions import MisconfigurationException
 from omegaconf.errors import OmegaConfBaseException
 
 from pdeops.cli.suggestions import explain_composition
@@ -46,6 +47,9 @@ def guard(main: Callable[[], None], config_name: str) -> None:
     os.environ[FULL_ERROR] = "1"
     try:
         main()
+    except BrokenPipeError:
+        # The reader of our output, such as head, has left; there is nobody to tell.
+        sys.stdout = open(os.devnull, "w")  # noqa: SIM115
     except Exception as error:
         message = explain(error, config_name)
         if message is None:
@@ -74,6 +78,8 @@ def job(config_name: str) -> Iterator[None]:
     ours = os.environ.pop(FULL_ERROR, None)
     try:
         yield
+    except BrokenPipeError:
+        raise
     except Exception as error:
         message = explain(error, config_name)
         if message is None or wants_traceback() or HydraConfig.get().mode != RunMode.RUN:
@@ -100,6 +106,8 @@ def explain(error: Exception, config_name: str) -> str | None:
         return explain_composition(error, config_name)
     if isinstance(error, OSError):
         return explain_file(error)
+    if isinstance(error, (FloatingPointError, MisconfigurationException)):
+        return str(error)
     if isinstance(error, ValueError):
         return f"{error}\n(PDEOPS_DEBUG=1 shows where this was raised)"
     return None
@@ -115,6 +123,8 @@ def explain_instantiation(error: InstantiationException) -> str:
 
 def explain_file(error: OSError) -> str:
     """Name the file or folder and what is wrong with it."""
+    if error.errno is None:  # ours, which says all that is to be said
+        return str(error)
     place = f" '{error.filename}'" if error.filename else ""
     reason = error.strerror or str(error)
     return f"cannot use{place}: {reason}; expected a path that can be read or written; try another one"

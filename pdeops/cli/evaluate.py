@@ -18,7 +18,8 @@ from pdeops.cli.pictures import double, predict, read_pairs
 from pdeops.cli.result import print_table
 from pdeops.cli.run_folder import check_run_folder, check_writable, read_config
 from pdeops.data import FieldDataset, Store, StoreSamples
-from pdeops.training import load
+from pdeops.domains import Field
+from pdeops.training import Surrogate, load
 
 
 def evaluate(run: Path, resolution: Sequence[int] | None, device: str, data_folder: Path) -> dict[str, Any]:
@@ -41,8 +42,10 @@ def evaluate(run: Path, resolution: Sequence[int] | None, device: str, data_fold
     check_run_folder(run)
     config = read_config(run)
     config.paths.data = str(data_folder)
-    dataset = read_test_data(config, resolution)
     surrogate = load(run, device=choose_device(device))
+    if resolution is not None and config.data.path is None:
+        check_resolution(surrogate, config, resolution)
+    dataset = read_test_data(config, resolution)
     errors: dict[Literal["l2", "h1"], list[torch.Tensor]] = {"l2": [], "h1": []}
     seconds = 0.0
     size = config.data.batch_size
@@ -63,6 +66,19 @@ def evaluate(run: Path, resolution: Sequence[int] | None, device: str, data_fold
     }
 
 
+def check_resolution(surrogate: Surrogate, config: DictConfig, resolution: Sequence[int]) -> None:
+    """Raise a UserError when the model does not work at a resolution, before any data is made for it."""
+    with assembly.section("resolution"):
+        domain = assembly.build_domain(assembly.build_problem(config), resolution)
+    channels = surrogate.artefact.input_channels
+    zeros = torch.zeros(1, len(channels), *domain.shape, dtype=torch.float64)
+    try:
+        surrogate.predict(Field(zeros, domain, channels))
+    except (ValueError, RuntimeError) as error:
+        reason = str(error).partition("; try")[0]
+        raise UserError(f"resolution={list(resolution)}: {reason}; try a finer resolution") from error
+
+
 def read_test_data(config: DictConfig, resolution: Sequence[int] | None) -> FieldDataset:
     """Read the test split of a run; at another resolution, generate those instances there first."""
     window = assembly.build_window(config)
@@ -78,7 +94,7 @@ def read_test_data(config: DictConfig, resolution: Sequence[int] | None) -> Fiel
         recipe = assembly.build_recipe(config, assembly.build_problem(config))
         data = assembly.build_data(config, recipe)
         check_writable(Path(config.paths.data))
-        data.prepare_data()
+        assembly.generate_data(data)
         path = data.path
     elif resolution is not None:
         raise UserError(

@@ -9,6 +9,7 @@ import hydra
 from omegaconf import DictConfig
 
 from pdeops.cli import assembly
+from pdeops.cli.checks import SPLIT_SIZES, WHOLE, check_numbers
 from pdeops.cli.errors import guard, job
 from pdeops.cli.result import shorten
 from pdeops.cli.run_folder import check_writable
@@ -26,11 +27,12 @@ def generate(config: DictConfig) -> Path:
     Raises:
         UserError: Something in the configuration cannot work.
     """
+    check_numbers(config, {**WHOLE, **dict.fromkeys(SPLIT_SIZES, 0)})
     problem = assembly.build_problem(config)
     recipe = assembly.build_recipe(config, problem)
     check_writable(Path(config.paths.data))
     data = assembly.build_data(config, recipe)
-    data.prepare_data()
+    assembly.generate_data(data)
     return data.path
 
 

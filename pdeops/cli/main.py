@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Sequence
 from importlib import import_module
 from pathlib import Path
 
 from pdeops import __version__
+from pdeops.cli.options import options
 from pdeops.cli.suggestions import did_you_mean
 
 VERBS = {
@@ -17,6 +19,13 @@ VERBS = {
     "compare": "several models or runs on one problem: one table of error against time",
     "list": "show the problems, models and experiments that are there",
 }
+
+# Flags of Hydra that take the next word, or one behind "=".
+FLAGS_WITH_VALUE = (
+    *("--package", "-p", "--config-path", "-cp", "--config-name", "-cn", "--config-dir", "-cd"),
+    *("--cfg", "-c", "--info", "-i", "--experimental-rerun"),
+)
+GROUPS = ("problem", "model", "trainer", "optimizer", "scheduler", "loss", "experiment")
 
 EXAMPLES = """examples:
   pdeops train problem=navier_stokes model=t1
@@ -38,6 +47,21 @@ def usage() -> str:
     return f"usage: pdeops VERB [overrides]\n\nverbs:\n{verbs}\n\n{EXAMPLES}"
 
 
+def malformed(words: Sequence[str]) -> str | None:
+    """What is wrong with the first word that is neither a setting nor a flag of Hydra; None if all are."""
+    takes_value = False
+    for word in words:
+        flag, equals, value = word.partition("=")
+        if word.startswith("--") and equals and flag not in FLAGS_WITH_VALUE:
+            name = flag.lstrip("-")
+            return f"there is no flag '{flag}'; settings have no dashes: try {name}={value}"
+        if not takes_value and not equals and not word.startswith(("-", "~")):
+            group = next((group for group in GROUPS if word in options(group)), "KEY")
+            return f"expected KEY=VALUE, got '{word}'; try {group}={word}"
+        takes_value = word in FLAGS_WITH_VALUE
+    return None
+
+
 def main() -> None:
     """Find the verb and hand over the rest of the command line."""
     words = sys.argv[1:]
@@ -50,6 +74,10 @@ def main() -> None:
     verb, *rest = words
     if verb not in VERBS:
         print(f"error: there is no verb '{verb}'; {did_you_mean(verb, VERBS)}", file=sys.stderr)
+        raise SystemExit(2)
+    complaint = malformed(rest)
+    if complaint is not None:
+        print(f"error: {complaint}", file=sys.stderr)
         raise SystemExit(2)
     module = import_module(f"pdeops.cli.{verb}")
     # Distributed training starts this command again for every device, and so needs a file that is the verb.

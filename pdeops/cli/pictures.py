@@ -74,6 +74,8 @@ def read_pairs(dataset: FieldDataset, indices: list[int]) -> tuple[Field, Field]
 
 def predict(surrogate: Surrogate, inputs: Field, like: Field) -> Field:
     """Predict, under the channel names of the targets."""
+    # A data set numbers the frames in its names; they are in the model's order.
+    inputs = replace(inputs, channels=surrogate.artefact.input_channels)
     values = surrogate.predict(inputs).values
     return Field(values.reshape(like.values.shape), like.domain, like.channels, like.units)
 

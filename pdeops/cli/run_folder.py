@@ -14,6 +14,7 @@ from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig, OmegaConf
 
 from pdeops.cli.errors import UserError
+from pdeops.cli.trusted_targets import check_targets
 
 RUN_FOLDER = "PDEOPS_RUN_DIR"
 """Environment variable that fixes the run folder; child processes of distributed training inherit it."""
@@ -62,6 +63,8 @@ def prepare_arguments(arguments: Sequence[str]) -> list[str]:
         *(word for word in before if not word.startswith("resume=")),
         *arguments,
         f"hydra.run.dir='{run}'",
+        # Hydra would write these overrides before they are checked, and a refused one would stay.
+        "hydra.output_subdir=null",
     ]
 
 
@@ -101,6 +104,7 @@ def read_config(run: Path) -> DictConfig:
         raise UserError(
             f"{run / 'config.yaml'}: expected a mapping, got something else; was the file edited?"
         )
+    check_targets(config, run)
     return config
 
 
@@ -123,6 +127,20 @@ def shared_folder() -> Iterator[Path]:
         # A sweep runs several jobs in one process, each in its own folder.
         if passed is None:
             del os.environ[RUN_FOLDER]
+
+
+@contextmanager
+def removed_if_refused(run: Path) -> Iterator[None]:
+    """Remove the new folder of a command that fails before it writes anything of its own into it."""
+    try:
+        yield
+    except Exception:
+        entries = list(run.iterdir()) if run.is_dir() else []
+        logs = [entry for entry in entries if entry.suffix == ".log" and not entry.stat().st_size]
+        # The configuration is written when training starts.
+        if {entry.name for entry in entries} - {entry.name for entry in logs} == {".hydra"}:
+            shutil.rmtree(run)
+        raise
 
 
 def check_writable(folder: Path) -> None:

@@ -12,7 +12,7 @@ from hydra import compose, initialize_config_module
 from hydra.core.global_hydra import GlobalHydra
 from hydra.errors import HydraException, MissingConfigException
 from omegaconf import OmegaConf
-from omegaconf.errors import OmegaConfBaseException
+from omegaconf.errors import MissingMandatoryValue, OmegaConfBaseException
 
 MISSING_KEY = re.compile(r"[Kk]ey '(?P<key>[^']+)' (?:is not in struct|not in|is not)")
 OVERRIDDEN = re.compile(r"Could not override '(?P<key>[^']+)'")
@@ -45,6 +45,9 @@ def explain_composition(error: Exception, config_name: str) -> str:
     Returns:
         A message with the nearest valid options or keys.
     """
+    if isinstance(error, MissingMandatoryValue):
+        key = str(error).splitlines()[0].rpartition(": ")[2]
+        return f"{key}: expected a value, got none; try {key}=..."
     missing = find_cause(error, MissingConfigException)
     if (
         isinstance(missing, MissingConfigException)

@@ -12,9 +12,11 @@ from typing import Any
 
 import hydra
 import lightning
+from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig, OmegaConf
 
 from pdeops.cli import assembly
+from pdeops.cli.checks import check_data, check_numbers, check_optimisation
 from pdeops.cli.errors import UserError, guard, job
 from pdeops.cli.pictures import write_pictures
 from pdeops.cli.result import describe_result, print_result, write_result
@@ -23,8 +25,10 @@ from pdeops.cli.run_folder import (
     is_child_process,
     program_arguments,
     read_config,
+    removed_if_refused,
     shared_folder,
 )
+from pdeops.cli.suggestions import flatten
 from pdeops.training import find_checkpoint, read_checkpoint
 
 
@@ -46,19 +50,22 @@ def train(config: DictConfig) -> dict[str, Any]:
         check_new(run, config.resume)
         check_writable(run)
         check_writable(Path(config.paths.data))
+    check_numbers(config)
     assembly.check_device(config.trainer.accelerator, config.trainer.devices)
     lightning.seed_everything(config.seed, workers=True, verbose=False)
 
     problem = assembly.build_problem(config)
     recipe = assembly.build_recipe(config, problem)
     factory = assembly.build_factory(config)
+    check_data(config, recipe)
     assembly.check_fit(config, factory, assembly.training_domain(config, recipe))
+    check_optimisation(config)
     checkpoint = check_resume(config, run) if config.resume else None
     with quiet_advice():
         trainer = assembly.build_trainer(config, run)
     data = assembly.build_data(config, recipe)
     seconds = {"data": time.perf_counter()}
-    data.prepare_data()
+    assembly.generate_data(data)
     data.setup("fit")
     seconds["data"] = time.perf_counter() - seconds["data"]
 
@@ -66,6 +73,8 @@ def train(config: DictConfig) -> dict[str, Any]:
     module = assembly.build_module(config, operator, data)
     if not is_child_process():
         write_config(config, run)
+        if config.resume:
+            record_overrides(run)
     seconds["training"] = time.perf_counter()
     with quiet_advice():
         trainer.fit(module, datamodule=data, ckpt_path=checkpoint, weights_only=True)
@@ -114,12 +123,18 @@ def check_resume(config: DictConfig, run: Path) -> Path:
             f"resume={run}: all {num_epochs} epochs are done; expected a larger trainer.max_epochs"
         )
     before = read_config(run)
-    for key in ("problem", "model", "data", "solver"):
-        if OmegaConf.to_container(before[key], resolve=True) != OmegaConf.to_container(
-            config[key], resolve=True
-        ):
+    for part in ("problem", "model", "data", "solver"):
+        was, wanted = (
+            {part: OmegaConf.to_container(source[part], resolve=True)} for source in (before, config)
+        )
+        if was != wanted:
+            # The innermost key says most.
+            names = sorted({*flatten(was), *flatten(wanted)}, key=lambda name: (-name.count("."), name))
+            values = ((key, OmegaConf.select(before, key), OmegaConf.select(config, key)) for key in names)
+            key, old, new = next(entry for entry in values if entry[1] != entry[2])
             raise UserError(
-                f"resume={run}: expected the '{key}' of that run, got another; start a new run instead"
+                f"resume={run}: expected the '{part}' of that run with {key}={old}, got {new}; "
+                "start a new run instead"
             )
     scheduler = (contents["lr_schedulers"] or [{}])[0]
     fixed = "total_steps" in scheduler or "T_max" in scheduler
@@ -139,6 +154,14 @@ def write_config(config: DictConfig, run: Path) -> None:
     partial.replace(run / "config.yaml")
 
 
+def record_overrides(run: Path) -> None:
+    """Keep the overrides that were accepted on a resume, so that the next one starts from them."""
+    words = [word for word in HydraConfig.get().overrides.task if not word.startswith("resume=")]
+    partial = run / ".hydra" / ".overrides.yaml.partial"
+    partial.write_text(OmegaConf.to_yaml(OmegaConf.create(words)))
+    partial.replace(run / ".hydra" / "overrides.yaml")
+
+
 @contextmanager
 def quiet_advice() -> Iterator[None]:
     """Silence advice of Lightning that does not concern a user of the command line."""
@@ -155,7 +178,8 @@ def task(config: DictConfig) -> float | None:
     """Run one job of Hydra; the returned error is what sweepers minimise."""
     with job("train"), shared_folder() as run:
         OmegaConf.update(config, "paths.run", str(run))
-        result = train(config)
+        with removed_if_refused(run):
+            result = train(config)
     if result:
         print_result(result, run)
     return result.get("relative_l2")

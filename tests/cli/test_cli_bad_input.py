@@ -7,6 +7,9 @@ import torch
 
 from pdeops.cli import run_folder
 from pdeops.cli.errors import UserError
+from pdeops.cli.main import VERBS
+from solvers import SpectralSolver
+from solvers.solver import SolverError
 
 
 def refused(outcome, *phrases):
@@ -34,11 +37,26 @@ def refused(outcome, *phrases):
         (["model=fno", "problem.viscosity=thick"], ["viscosity", "number", "thick"]),
         (["model=fno", "data.resolution=[0,0]"], ["resolution", "[0, 0]"]),
         (["model=fno", "data.resolution=[64]"], ["resolution", "2 positive numbers", "[64]"]),
-        (["model=fno", "data.num_train=many"], ["'data' does not work", "many"]),
-        (["model=fno", "data.final_time=-1"], ["final_time > 0", "-1"]),
+        (["model=fno", "data.num_train=many"], ["data.num_train: expected a whole number", "many"]),
+        (["model=fno", "data.num_train=0"], ["data.num_train: expected at least 1, got 0"]),
+        (["model=fno", "data.num_test=0"], ["data.num_test: expected at least 1, got 0"]),
+        (["model=fno", "data.batch_size=0"], ["data.batch_size: expected at least 1, got 0"]),
+        (["model=fno", "data.batch_size=2.5"], ["data.batch_size: expected a whole number, got 2.5"]),
+        (["model=fno", "data.window.stride=100"], ["'data.window' does not work", "at stride 100"]),
+        (["model=fno", "data.final_time=-1"], ["data.final_time", "-1"]),
+        (["model=fno", "data.final_time=0"], ["final_time > 0"]),
+        (["model=fno", "trainer.max_epochs=0"], ["trainer.max_epochs: expected at least 1, got 0"]),
+        (["model=fno", "trainer.max_epochs=abc"], ["trainer.max_epochs: expected a whole number, got abc"]),
+        (["model=fno", "trainer.precision=12"], ["'trainer' does not work", "12"]),
+        (["model=fno", "optimizer.lr=abc"], ["optimizer.lr: expected a number", "abc"]),
+        (["model=fno", "optimizer.lr=-1"], ["optimizer.lr: expected a number of at least 0, got -1"]),
+        (["model=fno", "scheduler.factory.pct_start=7"], ["'scheduler' does not work", "pct_start"]),
+        (["model=fno", "seed=-1"], ["seed: expected at least 0, got -1"]),
+        (["model=fno", "seed=abc"], ["seed: expected a whole number, got abc"]),
+        (["model=fno", "model.width=-4"], ["'model' does not work", "model.width=-4"]),
         (
             ["model=fno", "model.modes=40", "data.resolution=[16,16]"],
-            ["FNO does not fit", "modes", "models that fit"],
+            ["configuration of 'model' does not work", "modes"],
         ),
         (["model=fno", "model.width=wide"], ["FNO", "wide"]),
         (["model=fno", "loss=frequency_l2"], ["spectral coefficients", "loss=relative_l2"]),
@@ -48,17 +66,69 @@ def refused(outcome, *phrases):
 )
 def test_train_refuses(pdeops, words, phrases):
     refused(pdeops("train", *words), *phrases)
+    # Nor is there a run folder with nothing in it.
+    assert not list(pdeops.folder.glob("runs/*/*/*"))
     assert not (pdeops.folder / "datasets").exists() or not list((pdeops.folder / "datasets").iterdir())
+
+
+@pytest.mark.parametrize("name", ["mine.txt", "mine.npz", "mine"])
+def test_own_data_of_another_kind_is_named_and_kept(pdeops, name):
+    path = pdeops.folder / name
+    if path.suffix:
+        path.write_text("words")
+    else:
+        path.mkdir()
+    outcome = pdeops("train", *pdeops.small_fno, f"data.path={name}")
+    refused(outcome, f"data.path={name}: expected an HDF5", "import_arrays")
+    assert "delet" not in outcome.err
+    assert path.exists()
+
+
+def test_answers_are_short(pdeops):
+    # The configuration is not printed after what is wrong with it.
+    outcome = pdeops("train", "model=fno", "data.resolution=[0,0]")
+    assert len(outcome.err.splitlines()) <= 2
+
+
+def test_loss_that_is_not_finite_is_explained(pdeops):
+    words = [*pdeops.tiny, *pdeops.small_fno, "optimizer.lr=1e38", "trainer.max_epochs=3"]
+    refused(pdeops("train", *words), "loss: expected a finite number", "try a smaller learning rate")
+
+
+def test_solver_that_fails_is_explained(pdeops, monkeypatch):
+    def fail(*_):
+        raise SolverError("the step became too small")
+
+    monkeypatch.setattr(SpectralSolver, "solve", fail)
+    outcome = pdeops("train", *pdeops.tiny, *pdeops.small_fno)
+    refused(outcome, "the data could not be made", "the step became too small")
 
 
 def test_unknown_verb(pdeops):
     refused(pdeops("trian"), "no verb 'trian'", "did you mean 'train'")
 
 
+@pytest.mark.parametrize(
+    ("words", "phrase"),
+    [
+        (["evaluate"], "run: expected a value, got none; try run=..."),
+        (["evaluate", "run=foreign"], "there is no run folder foreign"),
+        (["predict", "run=nowhere", "input=a.npz"], "output: expected a value, got none"),
+        (["train", "navier_stokes"], "expected KEY=VALUE, got 'navier_stokes'; try problem=navier_stokes"),
+        (["train", "--modle=t1"], "there is no flag '--modle'; settings have no dashes: try modle=t1"),
+    ],
+)
+def test_malformed_words_get_one_line(pdeops, words, phrase):
+    outcome = pdeops(*words)
+    refused(outcome, phrase)
+    assert len(outcome.err.splitlines()) == 1
+
+
 def test_help_names_every_verb(pdeops):
     outcome = pdeops("--help")
     assert outcome.code == 0
-    for verb in ("train", "generate", "evaluate", "predict", "compare", "list"):
+    assert len(VERBS) == 6
+    for verb in VERBS:
         assert f"\n  {verb} " in outcome.out
 
 

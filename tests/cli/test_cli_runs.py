@@ -109,9 +109,36 @@ def test_resume_refuses_a_finished_run_and_another_model(trained):
     finished = pdeops("train", f"resume={run}")
     assert finished.code == 2
     assert "all 2 epochs are done" in finished.err
+    kept = {path.name: path.read_bytes() for path in (run / ".hydra").iterdir()}
     other = pdeops("train", f"resume={run}", "trainer.max_epochs=4", "model.width=4")
     assert other.code == 2
-    assert "expected the 'model' of that run" in other.err
+    assert "expected the 'model' of that run with model.width=8, got 4" in other.err
+    assert {path.name: path.read_bytes() for path in (run / ".hydra").iterdir()} == kept
+    # What was refused leaves no trace, and what is accepted is kept for the next time.
+    assert pdeops("train", f"resume={run}", "trainer.max_epochs=3", "num_pictures=0").code == 0
+    finished = pdeops("train", f"resume={run}")
+    assert finished.code == 2
+    assert "all 3 epochs are done" in finished.err
+
+
+@pytest.mark.parametrize(
+    ("key", "target"),
+    [
+        ("problem._target_", "os.mkdir"),
+        ("problem._target_", "subprocess.Popen"),
+        ("solver._target_", "pdeops.cli.run_folder.os.mkdir"),
+        ("data.window._target_", "pdeops.cli.run_folder.shutil.rmtree"),
+    ],
+)
+def test_run_folder_of_somebody_else_runs_nothing_of_theirs(trained, key, target):
+    pdeops, run, _ = trained
+    config = OmegaConf.load(run / "config.yaml")
+    OmegaConf.update(config, key, target)
+    OmegaConf.save(config, run / "config.yaml")
+    for words in (["evaluate", f"run={run}"], ["compare", f"runs=[{run}]"]):
+        outcome = pdeops(*words)
+        assert outcome.code == 2
+        assert f"expected a class of pdeops or solvers, got '{target}'" in outcome.err
 
 
 def test_checkpoint_of_another_model_is_named(trained):
@@ -142,6 +169,12 @@ def test_evaluate_agrees_with_training_and_runs_on_a_finer_grid(trained):
     assert pdeops("evaluate", f"run={run}", "resolution=[32,32]").code == 0
     finer = json.loads((run / "evaluation_32x32.json").read_text())
     assert finer["num_pairs"] == same["num_pairs"] == 8
+    kept = sorted((pdeops.folder / "datasets").iterdir())
+    coarser = pdeops("evaluate", f"run={run}", "resolution=[4,4]")
+    assert coarser.code == 2
+    assert "resolution=[4, 4]" in coarser.err
+    assert "try a finer resolution" in coarser.err
+    assert sorted((pdeops.folder / "datasets").iterdir()) == kept
     # The same instances on a finer grid: a persistent operator's error hardly moves.
     assert finer["relative_l2"] == pytest.approx(same["relative_l2"], rel=0.02)
 
