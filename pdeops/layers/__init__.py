@@ -2,7 +2,7 @@
 
 from pdeops.layers.bases import analysis_matrix, synthesis_matrix
 from pdeops.layers.channel_mlp import ChannelMLP
-from pdeops.layers.coordinates import coordinate_channels, num_coordinate_channels
+from pdeops.layers.coordinates import coordinate_channels
 from pdeops.layers.factorised_convolution import FactorisedConvolution
 from pdeops.layers.fast_transforms import fast_analysis, fast_synthesis
 from pdeops.layers.fourier_layer import FourierLayer
@@ -32,7 +32,6 @@ __all__ = [
     "crop",
     "fast_analysis",
     "fast_synthesis",
-    "num_coordinate_channels",
     "pad",
     "padded_shape",
     "synthesis_matrix",

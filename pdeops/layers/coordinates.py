@@ -11,11 +11,6 @@ from torch import Tensor
 from pdeops.domains import Grid
 
 
-def num_coordinate_channels(grid: Grid) -> int:
-    """Number of channels of `coordinate_channels`: two a periodic axis, one on the others."""
-    return sum(2 if axis.is_periodic else 1 for axis in grid.axes)
-
-
 def coordinate_channels(grid: Grid) -> Float64[Tensor, "*shape channels"]:
     r"""Where a point is, as channels of order one that any resolution agrees on.
 
