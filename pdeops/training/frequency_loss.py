@@ -1,4 +1,4 @@
-"""The relative L2 error computed from spectral coefficients, without an inverse transform."""
+"""The relative L2 error computed from spectral coefficients, no inverse transform in back-propagation."""
 
 from __future__ import annotations
 
