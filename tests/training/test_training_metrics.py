@@ -11,11 +11,12 @@ from pdeops.training.metrics import RelativeError
 from pdeops.training.spectrum_metric import SpectrumError
 
 
-def test_an_unequal_last_batch_does_not_count_more():
+@pytest.mark.parametrize("kind", ["l2", "h1"])
+def test_an_unequal_last_batch_does_not_count_more(kind):
     grid = Grid.periodic((8,))
     target = torch.ones(5, 1, 8)
     prediction = target + torch.tensor([0.1, 0.1, 0.1, 0.1, 0.6])[:, None, None]
-    metric = RelativeError("l2")
+    metric = RelativeError(kind)
     for part in (slice(0, 4), slice(4, 5), slice(5, 5)):
         metric.update(prediction[part], target[part], grid)
     assert metric.compute().item() == pytest.approx((4 * 0.1 + 0.6) / 5, rel=1e-6)
@@ -53,3 +54,17 @@ def test_spectrum_error_counts_decades_of_lost_energy():
     metric = SpectrumError(grid)
     metric.update(target / 10, target)  # amplitude a tenth, energy two decades less, in every shell
     assert metric.compute().item() == pytest.approx(2.0, rel=1e-10)
+
+
+def test_spectrum_error_of_a_shell_without_predicted_energy_is_its_distance_from_what_is_resolved():
+    grid = Grid.periodic((32,))
+    (x,) = grid.coordinates
+
+    def wave(number, energy):  # cos^2 has the mean 1/2, and the energy is half the mean square
+        return (4 * energy) ** 0.5 * torch.cos(2 * math.pi * number * x)
+
+    # Shell 3 has 1e-5 of the energy, shell 4 too little to be resolved.
+    target = wave(1, 1 - 1e-5) + wave(3, 1e-5) + wave(4, 1e-13)
+    metric = SpectrumError(grid)
+    metric.update(wave(1, 1 - 1e-5).expand(1, 1, 32), target.expand(1, 1, 32))
+    assert metric.compute().item() == pytest.approx((0 + 7) / 2, rel=1e-6)
