@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from pdeops.data import Normaliser
-from pdeops.domains import Domain, Field
+from pdeops.domains import Domain, Field, Grid
 from pdeops.operators import Operator
 from pdeops.training.artefact import Artefact
 from pdeops.training.rollout import unroll
@@ -44,9 +44,10 @@ class Surrogate:
 
         Args:
             inputs: Physical fields. A mapping from name to field (past frames as one field with times, or
-                without for a window of one frame); one field with the channels of `Artefact.input_channels`,
-                or with times; or a tensor (batch, channels, *shape) on the training domain. Their domain
-                may have another resolution where the operator carries over.
+                without for a window of one frame); one field with the channels of `Artefact.input_channels`
+                in any order (``initial_<name>`` is taken for ``<name>``), or with times; or a tensor
+                (batch, channels, *shape) on the training domain. Their domain may have another resolution
+                where the operator carries over, but not another box.
             domain: Where the prediction is wanted; where the inputs are by default. Operators that take any
                 query are evaluated there, of others the prediction is interpolated.
 
@@ -99,16 +100,20 @@ class Surrogate:
                 "fed back on the domain of the inputs; try predicting there and Field.resample"
             )
         parameter = next(self.operator.parameters())
+        real = parameter.dtype.to_real()
 
         def step(values: Tensor) -> Tensor:
-            scaled = values if self.input_normaliser is None else self.input_normaliser(values)
+            scaled = values if self.input_normaliser is None else self.input_normaliser(values).to(real)
             output = self.operator(scaled, given.domain, points)
             if query is not None:
                 output = output.unflatten(-1, query.shape)
             return output if self.output_normaliser is None else self.output_normaliser.inverse(output)
 
         calls = unroll(
-            step, given.values.to(parameter), num_calls=num_calls, history_channels=artefact.num_history
+            step,
+            given.values.to(parameter.device, real),
+            num_calls=num_calls,
+            history_channels=artefact.num_history,
         )
         values = torch.cat(list(calls), dim=1)
         variables = len(artefact.variables)
@@ -138,6 +143,8 @@ class Surrogate:
                     f"{artefact.static_channels}, got {sorted(inputs)}"
                 )
             past = inputs[history[0]]
+            if set(past.channels) == set(artefact.variables):
+                past = past.select(*artefact.variables)
             parts.append(past if past.times is None else self._fold(past))
         elif history:
             raise ValueError(f"predict: expected the inputs {artefact.input_channels}, got {sorted(inputs)}")
@@ -172,8 +179,25 @@ class Surrogate:
                 f"predict: expected at least {window.input_frames} past frames, got {len(frames.times)}"
             )
         values = frames.values[:, -window.input_frames :].flatten(1, 2)
-        names = tuple(f"{name}[{i}]" for i in range(1 - window.input_frames, 1) for name in frames.channels)
+        names = frames.channels
+        if window.input_frames > 1:
+            names = tuple(f"{name}[{i}]" for i in range(1 - window.input_frames, 1) for name in names)
         return Field(values, frames.domain, names)
+
+    def _in_order(self, given: Field, expected: tuple[str, ...]) -> Field:
+        """The channels in the order of the training, by their names."""
+        names = tuple(self._known_name(name, expected) for name in given.channels)
+        if sorted(names) != sorted(expected):
+            raise ValueError(f"predict: expected the channels {expected}, got {given.channels}")
+        if names == expected:
+            return given
+        order = [names.index(name) for name in expected]
+        return Field(given.values[:, order], given.domain, expected)
+
+    def _known_name(self, name: str, expected: tuple[str, ...]) -> str:
+        """The name of the training for a channel: the state at time 0 is a state."""
+        bare = name.removeprefix("initial_")
+        return bare if name not in expected and bare in expected else name
 
     def _require(self, given: Field) -> Field:
         expected = self.artefact.input_channels
@@ -181,12 +205,23 @@ class Surrogate:
             raise ValueError(
                 f"predict: expected {len(expected)} input channels {expected}, got {given.values.shape[1]}"
             )
+        given = self._in_order(given, expected)
         trained = self.artefact.input_domain
         if given.domain == trained or given.domain is trained:
             return given
+        if not _same_box(given.domain, trained):
+            raise ValueError(f"predict: expected inputs on {trained}, got {given.domain}; try Field.at")
         if not type(self.operator).capabilities.changes_resolution:
             raise ValueError(
                 f"predict: expected the training domain of shape {trained.shape}, got {given.domain.shape}; "
                 f"{type(self.operator).__name__} does not carry over to other resolutions; try Field.resample"
             )
         return given
+
+
+def _same_box(given: Domain, trained: Domain) -> bool:
+    """Whether two domains differ in their numbers of points only."""
+    if isinstance(given, Grid) and isinstance(trained, Grid):
+        return given.dimension == trained.dimension and given.with_shape(trained.shape) == trained
+    # The corners of a mesh do not tell its shape; of two meshes only the dimensions are compared.
+    return type(given) is type(trained) and given.dimension == trained.dimension

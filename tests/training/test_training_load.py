@@ -96,6 +96,34 @@ def test_inputs_that_do_not_fit_are_refused_in_words(run):
         surrogate.rollout(torch.zeros(1, 3, 16), 0)
 
 
+def test_channels_are_found_by_name_in_any_order(run):
+    batch = make_data(run.parent / "heat.h5", window=WINDOW).dataset("test")[[0, 1]]
+    names = batch.inputs.channels
+    assert names == ("temperature[-1]", "temperature[0]", "coordinate")
+    surrogate = pdeops.load(run)
+    expected = surrogate.predict(batch.inputs).values
+    mixed = batch.inputs.select(names[2], names[0], names[1])
+    assert torch.equal(surrogate.predict(mixed).values, expected)
+    initial = Field(batch.inputs.values, GRID, (f"initial_{names[0]}", *names[1:]))
+    assert torch.equal(surrogate.predict(initial).values, expected)
+    other = Field(batch.inputs.values, GRID, ("velocity[-1]", "velocity[0]", "coordinate"))
+    with pytest.raises(
+        ValueError, match=r"expected the channels \('temperature\[-1\]'.*got \('velocity\[-1\]'"
+    ):
+        surrogate.predict(other)
+
+
+@pytest.mark.parametrize(
+    "domain",
+    [Grid.periodic((16,), lengths=(2.0,)), Grid.box((16,)), Grid.periodic((32,), lengths=(2.0,))],
+)
+def test_inputs_on_another_box_are_refused(run, domain):
+    names = ("temperature[-1]", "temperature[0]", "coordinate")
+    field = Field(torch.ones(1, 3, *domain.shape), domain, names)
+    with pytest.raises(ValueError, match=r"expected inputs on Grid.*got Grid"):
+        pdeops.load(run).predict(field)
+
+
 def change(run, edit):
     path = find_checkpoint(run, "best.ckpt")
     checkpoint = read_checkpoint(path)
