@@ -6,7 +6,7 @@ from pdeops.data.batch import Batch
 from pdeops.data.dataset import FieldDataset
 from pdeops.data.generation import generate, generate_from
 from pdeops.data.loaders import make_loader
-from pdeops.data.normaliser import ChannelStatistics, Normaliser
+from pdeops.data.normaliser import ChannelStatistics, Normaliser, full_precision
 from pdeops.data.readers import import_arrays, read_arrays
 from pdeops.data.recipe import Recipe, ReferenceSolver, dataset_key
 from pdeops.data.restriction import restrict
@@ -36,6 +36,7 @@ __all__ = [
     "StoreSamples",
     "Window",
     "dataset_key",
+    "full_precision",
     "generate",
     "generate_from",
     "import_arrays",

@@ -95,6 +95,7 @@ class PDEDataModule(LightningDataModule):
         self.memory_limit = memory_limit
         self.progress = progress
         self._datasets: dict[str, FieldDataset] = {}
+        self._resumed_epoch: int | None = None
 
     def prepare_data(self) -> None:
         """Generate what is missing. Lightning calls it in one process a node; others wait for it."""
@@ -220,17 +221,34 @@ class PDEDataModule(LightningDataModule):
         return self.dataset("train").output_domain
 
     def train_dataloader(self) -> DataLoader:
-        """Pairs in an order that depends on (seed, epoch) only."""
+        """Pairs in an order that depends on (seed, epoch) only, dealt out over the processes of a run."""
+        trainer = self.trainer
         loader = make_loader(
             self.dataset("train"),
             batch_size=self.batch_size,
             shuffle_seed=self.seed,
             num_workers=self.num_workers,
+            num_replicas=1 if trainer is None else trainer.world_size,
+            rank=0 if trainer is None else trainer.global_rank,
         )
-        if self.trainer is not None and isinstance(loader.sampler, EpochSampler):
-            # Lightning sets the epoch of a resumed run only after processes of the loader began to fetch.
-            loader.sampler.set_epoch(self.trainer.current_epoch)
+        if trainer is not None and isinstance(loader.sampler, EpochSampler):
+            # Lightning sets the epoch of a resumed run only after processes of the loader began to fetch, and
+            # asks for the loader before it restores the epoch where a schedule needs the number of steps.
+            first = self._resumed_epoch
+            loader.sampler.set_epoch(trainer.current_epoch if first is None else first)
+            self._resumed_epoch = None
         return loader
+
+    def state_dict(self) -> dict[str, int]:
+        """Return the epoch that a resumed run starts with, for the checkpoint."""
+        if self.trainer is None:
+            return {"next_epoch": 0}
+        progress = self.trainer.fit_loop.epoch_progress.current
+        return {"next_epoch": progress.processed}  # type: ignore[attr-defined]  # declared for its base class
+
+    def load_state_dict(self, state_dict: dict[str, int]) -> None:
+        """Take the epoch of a resumed run from its checkpoint."""
+        self._resumed_epoch = state_dict["next_epoch"]
 
     def val_dataloader(self) -> DataLoader | list:
         """Validation pairs in order; an empty list if there are none."""

@@ -11,7 +11,13 @@ from pdeops.data.samplers import EpochSampler
 
 
 def make_loader(
-    dataset: FieldDataset, *, batch_size: int, shuffle_seed: int | None = None, num_workers: int = 0
+    dataset: FieldDataset,
+    *,
+    batch_size: int,
+    shuffle_seed: int | None = None,
+    num_workers: int = 0,
+    num_replicas: int = 1,
+    rank: int = 0,
 ) -> DataLoader:
     """Build a loader.
 
@@ -21,14 +27,19 @@ def make_loader(
         shuffle_seed: Seed of the order, a new one each epoch (see `EpochSampler`); None keeps the order.
         num_workers: Processes that prepare batches. 0 is fastest for data in memory, where a batch takes a
             fraction of a millisecond; 1 to 4 hide the reading of data that stays in the file.
+        num_replicas: Processes that share the pairs of a shuffled loader.
+        rank: Number of this process among them.
 
     Returns:
         The loader, of `Batch`.
     """
+    sampler = None
+    if shuffle_seed is not None:
+        sampler = EpochSampler(len(dataset), seed=shuffle_seed, num_replicas=num_replicas, rank=rank)
     return DataLoader(
         dataset,
         batch_size=batch_size,
-        sampler=None if shuffle_seed is None else EpochSampler(len(dataset), seed=shuffle_seed),
+        sampler=sampler,
         num_workers=num_workers,
         collate_fn=whole_batch,  # type: ignore[arg-type]  # PyTorch's types do not know __getitems__
         pin_memory=torch.cuda.is_available(),

@@ -2,11 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable
 
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
+
+
+def full_precision(values: Tensor) -> Tensor:
+    """Return values of half precision in float32, and others as they are.
+
+    Args:
+        values: Real numbers of any precision.
+
+    Returns:
+        The same numbers in float32 or float64.
+    """
+    return values.to(torch.promote_types(values.dtype, torch.float32))
 
 
 class ChannelStatistics:
@@ -62,7 +74,10 @@ class Normaliser(nn.Module):
     Raises:
         ValueError: The shapes differ, or a deviation is not positive and finite.
 
-    Good values: Statistics of the training split, from `fit`.
+    The map is computed in float32 at least and gives float32 for values of half precision, to which neither
+    the statistics nor physical values are ever rounded: a mean of 300 would be known to 1 only.
+
+    Good values: Statistics of the training split, from `ChannelStatistics`.
     Failure mode: Heavy-tailed channels (a permeability over several decades) stay heavy-tailed; give the
         model their logarithm instead.
     """
@@ -75,7 +90,7 @@ class Normaliser(nn.Module):
         if mean.shape != deviation.shape or not bool(((deviation > 0) & deviation.isfinite()).all()):
             raise ValueError(
                 f"normaliser: expected as many positive deviations as means, got {mean.tolist()} and "
-                f"{deviation.tolist()}; try Normaliser.fit on finite data"
+                f"{deviation.tolist()}; try ChannelStatistics of finite data"
             )
         self.register_buffer("mean", mean.detach().clone().float())
         self.register_buffer("deviation", deviation.detach().clone().float())
@@ -84,25 +99,6 @@ class Normaliser(nn.Module):
     def identity(cls, num_channels: int) -> Normaliser:
         """Return the normaliser that changes nothing."""
         return cls(torch.zeros(num_channels), torch.ones(num_channels))
-
-    @classmethod
-    def fit(cls, batches: Iterable[Float[Tensor, "batch channels *shape"]]) -> Normaliser:
-        """Compute mean and deviation in one pass over any number of batches.
-
-        Args:
-            batches: Values, shape (batch, channels, *shape); only one batch is in memory at a time.
-
-        Returns:
-            The normaliser. A channel that never varies gets deviation 1 (it becomes 0, not NaN).
-
-        Raises:
-            ValueError: There is no value.
-        """
-        statistics = ChannelStatistics()
-        for values in batches:
-            statistics.update(values)
-        mean, deviation = statistics.result()
-        return cls(mean, deviation)
 
     def repeat(self, frames: int) -> Normaliser:
         """Return the normaliser of ``frames`` frames of the same channels, time-major."""
@@ -128,6 +124,7 @@ class Normaliser(nn.Module):
         Returns:
             Values without unit.
         """
+        values = full_precision(values)
         mean, deviation = self._broadcast(values)
         return (values - mean) / deviation
 
@@ -142,6 +139,7 @@ class Normaliser(nn.Module):
         Returns:
             Physical values.
         """
+        values = full_precision(values)
         mean, deviation = self._broadcast(values)
         return values * deviation + mean
 
@@ -153,6 +151,16 @@ class Normaliser(nn.Module):
             )
         shape = (-1, *(1,) * (values.ndim - 2))
         return self.mean.to(values).reshape(shape), self.deviation.to(values).reshape(shape)
+
+    def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> Normaliser:
+        # PyTorch's hook of .to() and .half(): a model in half precision keeps its statistics in full.
+        before = {"mean": self.mean, "deviation": self.deviation}
+        super()._apply(fn, recurse)
+        for name, buffer in before.items():
+            moved = getattr(self, name)
+            if torch.finfo(moved.dtype).bits < 32:
+                setattr(self, name, buffer.to(moved.device))
+        return self
 
     def extra_repr(self) -> str:
         """Numbers shown by ``print``."""

@@ -6,34 +6,35 @@ from collections.abc import Iterator
 
 import numpy
 import torch
-from torch.utils.data import Sampler
+from torch.utils.data import DistributedSampler
 
 
-class EpochSampler(Sampler[int]):
-    """A new permutation each epoch that depends on (seed, epoch) only.
+class EpochSampler(DistributedSampler[int]):
+    """A new permutation each epoch that depends on (seed, epoch) only, dealt out over processes.
 
-    A run that is stopped and resumed visits the samples in the same order as one that was not; Lightning
-    calls `set_epoch`, and on several devices wraps this sampler to deal the samples out over them.
+    A run that is stopped and resumed visits the samples in the same order as one that was not, with any
+    number of processes; Lightning calls `set_epoch`. It is a distributed sampler also for one process,
+    since Lightning wraps any other kind into one that shuffles a second time, by the seed that happens to
+    be in the environment.
+
+    Processes get every ``num_replicas``-th sample of the permutation and equally many; where the samples do
+    not divide evenly, the first of the permutation fill up the last round.
 
     Args:
         num_samples: Number of samples.
-        seed: Seed of the orders.
+        seed: Seed of the orders, the same in all processes.
+        num_replicas: Number of processes.
+        rank: Number of this process.
     """
 
-    def __init__(self, num_samples: int, *, seed: int) -> None:
-        self.num_samples = num_samples
-        self.seed = seed
-        self.epoch = 0
-
-    def set_epoch(self, epoch: int) -> None:
-        """Choose the permutation of an epoch."""
-        self.epoch = epoch
-
-    def __len__(self) -> int:
-        return self.num_samples
+    def __init__(self, num_samples: int, *, seed: int, num_replicas: int = 1, rank: int = 0) -> None:
+        super().__init__(range(num_samples), num_replicas=num_replicas, rank=rank, seed=seed)  # type: ignore[arg-type]  # a range has a length, all that is needed
 
     def __iter__(self) -> Iterator[int]:
         # A sequence of both numbers: with seed + epoch, neighbouring seeds would share their orders.
         state = numpy.random.SeedSequence((self.seed, self.epoch)).generate_state(1, numpy.uint64)[0]
         generator = torch.Generator().manual_seed(int(state) >> 1)
-        yield from torch.randperm(self.num_samples, generator=generator).tolist()
+        order = torch.randperm(len(self.dataset), generator=generator)  # type: ignore[arg-type]
+        # Indices modulo the number of samples, which wraps around to fill up the last round.
+        mine = torch.arange(self.rank, self.total_size, self.num_replicas) % max(len(order), 1)
+        yield from order[mine].tolist()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import Any
 
 from lightning import LightningModule, Trainer, seed_everything
@@ -49,4 +50,10 @@ class EpochSeed(Callback):
     def _seed(self, trainer: Trainer, epoch: int) -> None:
         # Distinct for every (epoch, rank) of a run, by a stride far above any number of processes.
         seed = (self.seed + 1_000_003 * epoch + 7919 * trainer.global_rank) % 2**32
+        # Lightning keeps the seed of the run in the environment, for samplers that processes must agree on.
+        of_run = os.environ.get("PL_GLOBAL_SEED")
         seed_everything(seed, workers=True, verbose=False)
+        if of_run is None:
+            del os.environ["PL_GLOBAL_SEED"]
+        else:
+            os.environ["PL_GLOBAL_SEED"] = of_run

@@ -11,7 +11,7 @@ from lightning import LightningModule
 from torch import Tensor, nn
 from torch.utils.data import DataLoader
 
-from pdeops.data import Batch, Normaliser, Window
+from pdeops.data import Batch, Normaliser, Window, full_precision
 from pdeops.domains import Field, Grid
 from pdeops.operators import Operator, SpectralOperator
 from pdeops.training import trivial
@@ -33,8 +33,9 @@ class SupervisedOperator(LightningModule):
     .. math:: \min_\theta \; \frac{1}{N} \sum_i \ell\bigl(D(G_\theta(E(a_i))), \, u_i\bigr)
 
     :math:`E` normalises inputs and :math:`D` takes outputs back to physical units, in which loss and
-    metrics are measured. With a window, :math:`G_\theta` predicts ``frames_per_call`` frames at once and is
-    fed its own output until all target frames are there; gradients run through the whole rollout.
+    metrics are measured, in single precision at least: only the operator runs in a lower one. With a
+    window, :math:`G_\theta` predicts ``frames_per_call`` frames at once and is fed its own output until all
+    target frames are there; gradients run through the whole rollout.
 
     Logged: ``train/loss``; ``validation/relative_l2``, ``validation/relative_h1``; the same under ``test/``,
     with the relative L2 error of what knows nothing (``test/zero_relative_l2``,
@@ -187,13 +188,15 @@ class SupervisedOperator(LightningModule):
 
     def _loss(self, batch: Batch) -> Tensor:
         inputs, targets = batch.inputs, trivial.require_targets(batch)
-        if isinstance(self.loss, FrequencyRelativeL2):
-            coefficients = self._coefficients(inputs)
-            return self.loss(
-                coefficients, targets.values.to(coefficients), targets.domain, self.operator.transform
-            )
-        prediction = self(inputs)
-        return self.loss(prediction, targets.values.to(prediction), targets.domain)
+        in_frequency = isinstance(self.loss, FrequencyRelativeL2)
+        prediction = self._coefficients(inputs) if in_frequency else self(inputs)
+        # Half precision is for the operator; sums of squares and differences of near numbers lose all in it.
+        with torch.autocast(prediction.device.type, enabled=False):
+            values = targets.values.to(prediction)
+            if in_frequency:
+                operator = cast(SpectralOperator, self.operator)
+                return self.loss(prediction, values, targets.domain, operator.transform)
+            return self.loss(prediction, values, targets.domain)
 
     def _calls(self, inputs: Field, num_calls: int) -> Iterator[Tensor]:
         """Physical outputs of the calls of a rollout."""
@@ -215,12 +218,13 @@ class SupervisedOperator(LightningModule):
         calls: list[Tensor] = []
 
         def step(values: Tensor) -> Tensor:
-            coefficients = operator.coefficients(self._normalise(values), inputs.domain)
-            calls.append(
-                physical_coefficients(coefficients, self._denormalise, transform, tuple(inputs.domain.shape))
-            )
-            last = len(calls) == self.num_calls
-            return calls[-1] if last else transform.inverse(calls[-1], inputs.domain.shape)
+            coefficients = full_precision(operator.coefficients(self._normalise(values), inputs.domain))
+            with torch.autocast(values.device.type, enabled=False):
+                calls.append(
+                    physical_coefficients(coefficients, self._denormalise, transform, inputs.domain.shape)
+                )
+                last = len(calls) == self.num_calls
+                return calls[-1] if last else transform.inverse(calls[-1], inputs.domain.shape)
 
         values = self._cast(inputs.values)
         for _ in unroll(
@@ -276,13 +280,14 @@ class SupervisedOperator(LightningModule):
             yield "persistence", trivial.persistence(inputs, num_variables, history, num_frames)
 
     def _normalise(self, values: Tensor) -> Tensor:
-        return values if self.input_normaliser is None else self.input_normaliser(values)
+        return values if self.input_normaliser is None else self._cast(self.input_normaliser(values))
 
     def _denormalise(self, values: Tensor) -> Tensor:
+        values = full_precision(values)
         return values if self.output_normaliser is None else self.output_normaliser.inverse(values)
 
     def _cast(self, values: Tensor) -> Tensor:
-        return values.to(next(self.operator.parameters()).dtype)
+        return values.to(next(self.operator.parameters()).dtype.to_real())
 
 
 def _relative_errors() -> nn.ModuleDict:

@@ -1,7 +1,6 @@
 import numpy
 import pytest
 import torch
-from lightning.fabric.utilities.distributed import DistributedSamplerWrapper
 from torch.utils.data import DataLoader
 from torch.utils.data.distributed import DistributedSampler
 
@@ -130,15 +129,20 @@ def test_distributed_samplers_cover_everything(count):
 
 
 @pytest.mark.parametrize("count", [23, 24])
-def test_lightning_deals_the_samples_of_each_epoch_out_over_the_devices(count):
+def test_processes_share_the_samples_of_an_epoch_among_them(count):
     orders = []
     for epoch in (0, 1, 1):
         seen = []
-        for rank in range(2):
-            wrapped = DistributedSamplerWrapper(EpochSampler(count, seed=3), num_replicas=2, rank=rank)
-            wrapped.set_epoch(epoch)
-            seen.append(list(wrapped))
+        for rank in range(3):
+            sampler = EpochSampler(count, seed=3, num_replicas=3, rank=rank)
+            sampler.set_epoch(epoch)
+            seen.append(list(sampler))
+            assert len(seen[-1]) == len(sampler) == 8
         assert set().union(*seen) == set(range(count))
+        whole = EpochSampler(count, seed=3)
+        whole.set_epoch(epoch)
+        dealt = [sample for turn in zip(*seen, strict=True) for sample in turn]
+        assert dealt[:count] == list(whole), "processes take turns in the order of one process"
         orders.append(seen)
     assert orders[1] == orders[2] != orders[0]
 

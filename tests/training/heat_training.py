@@ -12,14 +12,16 @@ from pathlib import Path
 
 import torch
 from lightning import Trainer
+from lightning.pytorch.callbacks import Callback
 from torch import nn
 
 from pdeops.data import PDEDataModule, Window, import_arrays
 from pdeops.domains import Grid
 from pdeops.layers import TruncatedTransform
-from pdeops.operators import Capabilities, SpectralOperator
+from pdeops.operators import FNO, T1, Capabilities, SpectralOperator
 from pdeops.training import (
     EpochSeed,
+    FrequencyRelativeL2,
     MetricsFile,
     RelativeL2,
     RunCheckpoints,
@@ -111,6 +113,13 @@ def make_module(data, *, loss=None, scheduler=None, interval="epoch", dropout=0.
     )
 
 
+def small_fno(data, **options):
+    torch.manual_seed(2)
+    return FNO(
+        data.in_channels, data.out_channels, data.input_domain, modes=4, width=6, num_layers=2, **options
+    )
+
+
 def make_trainer(run, *, max_epochs=2, **options):
     callbacks = [
         RunCheckpoints(run / "checkpoints"),
@@ -130,6 +139,16 @@ def make_trainer(run, *, max_epochs=2, **options):
     )
 
 
+class RecordSamples(Callback):
+    """Write which samples each process trains on: a line a batch, known by their first number."""
+
+    def on_train_batch_start(self, trainer, pl_module, batch, batch_idx):
+        path = Path(trainer.default_root_dir) / f"samples_{trainer.global_rank}.txt"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with path.open("a") as stream:
+            stream.write(json.dumps(batch.inputs.values[:, 0, 0].tolist()) + "\n")
+
+
 def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("file")
@@ -137,16 +156,30 @@ def main():
     parser.add_argument("--epochs", type=int, default=2)
     parser.add_argument("--batch-size", type=int, default=4)
     parser.add_argument("--devices", type=int, default=1)
+    parser.add_argument(
+        "--num-steps", type=int, help="length of the schedule; that of the training by default"
+    )
+    parser.add_argument("--resume", type=Path, help="checkpoint to go on from")
+    parser.add_argument("--model", choices=("linear", "complex", "t1"), default="linear")
+    parser.add_argument("--compile", action="store_true")
     arguments = parser.parse_args()
     warnings.simplefilter("ignore")
     data = make_data(arguments.file, batch_size=arguments.batch_size)
     cosine = partial(torch.optim.lr_scheduler.CosineAnnealingLR)
-    module = make_module(data, scheduler=cosine, interval="step")
+    if arguments.num_steps:
+        cosine = partial(cosine, T_max=arguments.num_steps)
+    loss = FrequencyRelativeL2() if arguments.model == "t1" else RelativeL2()
+    module = make_module(data, loss=loss, scheduler=cosine, interval="step", compile=arguments.compile)
+    if arguments.model == "complex":
+        module.operator = small_fno(data, complex_parameters=True)
+    elif arguments.model == "t1":
+        module.operator = T1(data.in_channels, data.out_channels, data.input_domain, modes=4, width=4)
     strategy = "ddp" if arguments.devices > 1 else "auto"
     trainer = make_trainer(
         arguments.run, max_epochs=arguments.epochs, devices=arguments.devices, strategy=strategy
     )
-    trainer.fit(module, datamodule=data)
+    trainer.callbacks.append(RecordSamples())
+    trainer.fit(module, datamodule=data, ckpt_path=arguments.resume, weights_only=True)
     (metrics,) = trainer.test(module, datamodule=data, verbose=False)
     if trainer.is_global_zero:
         (arguments.run / "test.json").write_text(json.dumps(metrics))

@@ -1,6 +1,7 @@
 """Interrupted runs go on as if nothing had happened; two processes train like one."""
 
 import csv
+import itertools
 import json
 import os
 import signal
@@ -160,5 +161,63 @@ def test_two_processes_train_like_one_with_the_same_global_batch(tmp_path):
     results = [json.loads((tmp_path / name / "test.json").read_text()) for name in runs]
     for name in results[0].keys() - {"time/inference_per_sample"}:
         assert results[1][name] == pytest.approx(results[0][name], rel=1e-5), name
-    contents = sorted(path.name for path in (tmp_path / "two").iterdir())
+    contents = sorted(path.name for path in (tmp_path / "two").iterdir() if path.suffix != ".txt")
     assert contents == ["checkpoints", "metrics.csv", "test.json"]
+
+
+def finish(process):
+    _, errors = process.communicate(timeout=180)
+    assert process.returncode == 0, errors
+
+
+def samples(run, rank):
+    """The samples that a process trained on, a list a batch."""
+    return [json.loads(line) for line in (run / f"samples_{rank}.txt").read_text().splitlines()]
+
+
+@pytest.mark.slow
+def test_complex_parameters_train_in_two_processes_as_in_one(tmp_path):
+    file = make_file(tmp_path / "heat.h5", num_samples=20)
+    for name, devices, batch_size in (("one", "1", "12"), ("two", "2", "6")):
+        options = ("--epochs", "3", "--devices", devices, "--batch-size", batch_size, "--model", "complex")
+        finish(start(file, tmp_path / name, *options))
+    one, two = (read_metrics(tmp_path / name / "metrics.csv") for name in ("one", "two"))
+    assert any(value.is_complex() for value in weights(tmp_path / "two").values())
+    assert one[2]["train/loss"] < one[0]["train/loss"]
+    assert [row["train/loss"] for row in two] == pytest.approx([row["train/loss"] for row in one], rel=1e-5)
+
+
+@pytest.mark.slow
+def test_compiled_training_has_the_losses_of_the_plain_one(file, tmp_path):
+    # In a process of its own: the compiler does not go through the type checks of the tests.
+    for name, words in (("plain", ()), ("compiled", ("--compile",))):
+        finish(start(file, tmp_path / name, "--model", "t1", *words))
+    plain, compiled = (read_metrics(tmp_path / name / "metrics.csv") for name in ("plain", "compiled"))
+    assert len(plain) == len(compiled) == 2
+    assert plain[1]["train/loss"] < plain[0]["train/loss"]
+    for name in ("train/loss", "validation/relative_l2"):
+        assert [row[name] for row in compiled] == pytest.approx([row[name] for row in plain], rel=1e-5)
+
+
+@pytest.mark.slow
+def test_two_processes_resume_with_the_samples_of_an_uninterrupted_run(tmp_path):
+    file = make_file(tmp_path / "heat.h5", num_samples=20)
+    whole, parts = tmp_path / "whole", tmp_path / "parts"
+    options = ("--devices", "2", "--batch-size", "2", "--num-steps", "12")
+    finish(start(file, whole, "--epochs", "4", *options))
+    finish(start(file, parts, "--epochs", "2", *options))
+    finish(start(file, parts, "--epochs", "4", "--resume", str(find_checkpoint(parts)), *options))
+    assert curve(parts) == curve(whole)
+    assert len(curve(whole)) == 4
+    for rank in range(2):
+        assert samples(parts, rank) == samples(whole, rank)
+    # 12 training samples: 3 batches of 2 in each process and epoch, each sample once.
+    training = make_data(file).dataset("train")
+    everything = sorted(training[list(range(12))].inputs.values[:, 0, 0].tolist())
+    orders = []
+    for epoch in range(4):
+        batches = [batch for rank in range(2) for batch in samples(whole, rank)[3 * epoch : 3 * epoch + 3]]
+        assert [len(batch) for batch in batches] == [2] * 6
+        assert sorted(itertools.chain(*batches)) == everything
+        orders.append(batches)
+    assert all(first != second for first, second in itertools.combinations(orders, 2))

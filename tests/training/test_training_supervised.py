@@ -15,6 +15,7 @@ from heat_training import (
     make_file,
     make_module,
     make_trainer,
+    small_fno,
     trajectories,
 )
 
@@ -188,6 +189,53 @@ def test_other_precisions_train(file, tmp_path, precision):
     trainer = make_trainer(tmp_path / "run", precision=precision)
     trainer.fit(make_module(data), datamodule=data)
     assert read_metrics(tmp_path / "run" / "metrics.csv")[-1]["train/loss"] < 1
+
+
+@pytest.mark.parametrize("loss", ["data", "frequency"])
+def test_under_bf16_only_the_operator_is_rounded(file, loss):
+    data = make_data(file, window=ROLLOUT if loss == "frequency" else None)
+    module = make_module(data, loss=FrequencyRelativeL2() if loss == "frequency" else RelativeL2())
+    if loss == "data":
+        module.operator = small_fno(data)
+    batch = data.dataset("train")[[0, 1, 2]]
+    outputs = []
+    module.operator.register_forward_hook(lambda _module, _inputs, output: outputs.append(output.detach()))
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        value, prediction = module._loss(batch), module(batch.inputs)
+    assert value.dtype == prediction.dtype == torch.float32
+    if loss == "data":
+        assert outputs[0].dtype == torch.bfloat16
+        # By hand in double precision from what the operator gave, in half precision, and the whole targets.
+        normaliser = data.output_normaliser
+        mean, deviation = normaliser.mean.double()[0], normaliser.deviation.double()[0]
+        difference = outputs[0].double() * deviation + mean - batch.targets.values.double()
+        expected = (difference.norm(dim=-1) / batch.targets.values.double().norm(dim=-1)).mean().item()
+        assert value.item() == pytest.approx(expected, rel=1e-6)
+        rounded = outputs[0].double() * deviation + mean - batch.targets.values.bfloat16().double()
+        other = (rounded.norm(dim=-1) / batch.targets.values.double().norm(dim=-1)).mean().item()
+        assert abs(other - expected) > 1e-5 * expected, "rounded targets would be seen"
+    else:
+        expected = RelativeL2()(prediction, batch.targets.values, GRID).item()
+        assert value.item() == pytest.approx(expected, rel=1e-2), "half precision in the operator only"
+
+
+def test_clipping_bounds_the_norm_of_the_gradient_of_a_step(file, tmp_path):
+    def norm_of(gradients):
+        return torch.cat([gradient.flatten() for gradient in gradients]).norm().item()
+
+    data = make_data(file, batch_size=11)
+    first = make_module(data)
+    first._loss(data.dataset("train")[list(range(11))]).backward()
+    free = norm_of(parameter.grad for parameter in first.operator.parameters())
+    bound = 0.25 * free
+    module = make_module(data)
+    module.make_optimizer = partial(torch.optim.SGD, lr=1.0)
+    before = [parameter.detach().clone() for parameter in module.operator.parameters()]
+    trainer = make_trainer(tmp_path / "run", max_epochs=1, gradient_clip_val=bound)
+    trainer.fit(module, datamodule=data)
+    # Plain gradient descent with rate 1: the step is the clipped gradient.
+    steps = [old - new.detach() for old, new in zip(before, module.operator.parameters(), strict=True)]
+    assert norm_of(steps) == pytest.approx(bound, rel=1e-4)
 
 
 def test_static_channels_reach_every_call_of_a_rollout(file):
