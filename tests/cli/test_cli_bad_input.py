@@ -132,6 +132,14 @@ def test_help_names_every_verb(pdeops):
         assert f"\n  {verb} " in outcome.out
 
 
+@pytest.mark.parametrize("verb", [verb for verb in VERBS if verb != "list"])
+def test_help_of_a_verb_has_its_own_examples(pdeops, verb):
+    outcome = pdeops(verb, "--help")
+    assert outcome.code == 0
+    assert f"\n  pdeops {verb} " in outcome.out
+    assert "powered by Hydra" not in outcome.out
+
+
 @pytest.mark.skipif(torch.cuda.is_available(), reason="asks for a device that is not there")
 def test_missing_gpu(pdeops):
     refused(pdeops("train", "model=fno", "trainer=gpu"), "expected a CUDA device", "trainer=default")
