@@ -58,7 +58,14 @@ def scheduler_config(
             f"scheduler: {missing[0]}: expected a training of known length, got an endless one; "
             f"try trainer.max_epochs, or give {missing[0]}"
         )
-    scheduler = factory(optimizer, **{name: int(length or 0) for name in missing})
+    try:
+        scheduler = factory(optimizer, **{name: int(length or 0) for name in missing})
+    except ZeroDivisionError as error:
+        # OneCycleLR divides by the length of its warm-up less one step.
+        raise ValueError(
+            f"scheduler: expected a training long enough for {target}, got {length} {interval}s; "
+            "try a longer one, or scheduler=none"
+        ) from error
     config: dict[str, Any] = {"scheduler": scheduler, "interval": interval}
     if isinstance(scheduler, ReduceLROnPlateau):
         config["monitor"] = "validation/relative_l2"

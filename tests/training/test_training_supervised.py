@@ -168,6 +168,13 @@ def test_schedulers_get_the_length_of_the_training_in_their_own_interval(interva
     assert plateau["monitor"] == "validation/relative_l2"
 
 
+def test_a_training_too_short_for_its_cycle_says_so():
+    optimizer = torch.optim.SGD([torch.nn.Parameter(torch.zeros(1))], lr=0.1)
+    cycle = partial(torch.optim.lr_scheduler.OneCycleLR, max_lr=0.1, pct_start=0.1)
+    with pytest.raises(ValueError, match="got 10 steps"):
+        scheduler_config(cycle, optimizer, "step", 10)
+
+
 @pytest.mark.parametrize("interval", ["step", "epoch"])
 def test_a_cosine_ends_at_rate_zero(file, tmp_path, interval):
     data = make_data(file)
