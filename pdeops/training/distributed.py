@@ -1,10 +1,12 @@
-"""Which samples of an evaluation batch are real when several processes share a data set."""
+"""Several processes that train as one: which samples are genuine, and how the processes part."""
 
 from __future__ import annotations
 
+import atexit
 from collections.abc import Sized
 from typing import cast
 
+import torch
 from lightning import Trainer
 from torch.utils.data import DataLoader, DistributedSampler
 
@@ -34,3 +36,16 @@ def num_genuine_samples(trainer: Trainer, stage: str, batch_index: int, batch_si
     sampler = loader.sampler
     mine = len(range(sampler.rank, len(cast(Sized, sampler.dataset)), sampler.num_replicas))
     return max(0, min(batch_size, mine - batch_index * (loader.batch_size or batch_size)))
+
+
+def leave_group_at_exit() -> None:
+    """Destroy the process group before the interpreter ends; calling this again changes nothing."""
+    # Threads of Gloo that still hold tensors while Python finalises abort the process ("terminate called
+    # without an active exception") after a training that went well. Lightning does this for NCCL only.
+    atexit.unregister(_destroy_group)
+    atexit.register(_destroy_group)
+
+
+def _destroy_group() -> None:
+    if torch.distributed.is_available() and torch.distributed.is_initialized():
+        torch.distributed.destroy_process_group()

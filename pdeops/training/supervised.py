@@ -16,7 +16,7 @@ from pdeops.domains import Field, Grid
 from pdeops.operators import Operator, SpectralOperator
 from pdeops.training import trivial
 from pdeops.training.artefact import ARTEFACT_KEY
-from pdeops.training.distributed import num_genuine_samples
+from pdeops.training.distributed import leave_group_at_exit, num_genuine_samples
 from pdeops.training.frequency_loss import FrequencyRelativeL2, physical_coefficients
 from pdeops.training.metrics import RelativeError
 from pdeops.training.not_finite import explain_loss
@@ -104,6 +104,7 @@ class SupervisedOperator(LightningModule):
 
     def setup(self, stage: str) -> None:
         """Compile in the process that runs: compiled code cannot travel to another one."""
+        leave_group_at_exit()
         if self.compile_operator and not self._compiled:
             # Compiled in place, so that the names in the checkpoint stay those of the plain operator.
             self.operator.compile()
