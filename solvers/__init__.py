@@ -6,14 +6,14 @@ float64 on the device of its inputs, and declares its orders of convergence.
 
 from solvers.cell_axis import CellAxis
 from solvers.conjugate_gradient import ConjugateGradientResult, conjugate_gradient
-from solvers.crank_nicolson_euler_solver import CrankNicolsonEulerSolver
-from solvers.etdrk4 import ETDRK4Coefficients, etdrk4_step
 from solvers.finite_volume_darcy import FiniteVolumeDarcy
 from solvers.flux_balance import FluxBalance
 from solvers.multigrid import Multigrid
 from solvers.solver import Solution, Solver, SolveReport, SolverError, SolveStatus
-from solvers.spectral_solver import SpectralSolver
-from solvers.spectral_space import FourierSpace
+from solvers.spectral.crank_nicolson_euler_solver import CrankNicolsonEulerSolver
+from solvers.spectral.etdrk4 import ETDRK4Coefficients, etdrk4_step
+from solvers.spectral.spectral_solver import SpectralSolver
+from solvers.spectral.spectral_space import FourierSpace
 
 __all__ = [
     "CellAxis",

@@ -14,7 +14,7 @@ from torch import Tensor
 from pdeops.domains import Domain, Field
 from pdeops.problems import Problem
 from solvers.solver import Solution, Solver, SolveReport, SolveStatus
-from solvers.spectral_trajectory import SpectralTrajectory, blow_up, march
+from solvers.spectral.spectral_trajectory import SpectralTrajectory, blow_up, march
 
 
 @dataclass(frozen=True, kw_only=True)

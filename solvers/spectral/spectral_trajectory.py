@@ -11,7 +11,7 @@ from torch import Tensor
 from pdeops.domains import Domain, Field, Grid
 from pdeops.problems import Problem, SemilinearProblem
 from solvers.solver import Solution, SolveReport, SolverError, SolveStatus, input_values
-from solvers.spectral_space import FourierSpace
+from solvers.spectral.spectral_space import FourierSpace
 
 STEPS_BETWEEN_CHECKS = 64
 """Looking whether everything is lost makes a GPU wait, so it is done once in so many steps."""

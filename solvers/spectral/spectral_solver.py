@@ -13,9 +13,9 @@ from torch import Tensor
 
 from pdeops.domains import Domain, Field
 from pdeops.problems import Problem
-from solvers.etdrk4 import ETDRK4Coefficients, etdrk4_step
 from solvers.solver import Solution, Solver, SolveReport, SolverError, SolveStatus
-from solvers.spectral_trajectory import SpectralTrajectory, blow_up, march
+from solvers.spectral.etdrk4 import ETDRK4Coefficients, etdrk4_step
+from solvers.spectral.spectral_trajectory import SpectralTrajectory, blow_up, march
 
 ERROR_FACTOR = 2**4 - 1
 """Halving the step of a fourth-order method leaves 1/16 of the error: the change is 15 times what is left."""

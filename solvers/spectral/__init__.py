@@ -1,0 +1,1 @@
+"""Periodic evolution equations in Fourier space: one space, several time steppers."""
