@@ -5,7 +5,7 @@ float64 on the device of its inputs, and declares its orders of convergence.
 """
 
 from solvers.cell_axis import CellAxis
-from solvers.conjugate_gradient import ConjugateGradientResult, conjugate_gradient
+from solvers.krylov import ConjugateGradientResult, conjugate_gradient
 from solvers.finite_volume_darcy import FiniteVolumeDarcy
 from solvers.flux_balance import FluxBalance
 from solvers.multigrid import Multigrid

@@ -14,7 +14,7 @@ from torch import Tensor
 from pdeops.domains import AxisKind, Domain, Field, Grid
 from pdeops.problems import Darcy2D, Problem
 from solvers.cell_axis import CellAxis
-from solvers.conjugate_gradient import conjugate_gradient
+from solvers.krylov import conjugate_gradient
 from solvers.flux_balance import FluxBalance
 from solvers.multigrid import Multigrid
 from solvers.solver import Solution, Solver, SolveReport, SolverError, SolveStatus, input_values
