@@ -19,7 +19,7 @@ from omegaconf import DictConfig, OmegaConf
 
 from pdeops.cli.errors import UserError
 from pdeops.cli.options import options
-from pdeops.data import PDEDataModule, Recipe, Store, Window
+from pdeops.data import PDEDataModule, Recipe, ReferenceSolver, Store, Window
 from pdeops.domains import Domain, Grid
 from pdeops.operators import Operator, SpectralOperator
 from pdeops.problems import Problem
@@ -59,6 +59,20 @@ def build_problem(config: DictConfig) -> Problem:
     return cast(Problem, instantiate(config.problem))
 
 
+def build_solver(config: DictConfig) -> ReferenceSolver:
+    """Build the solver that the command line or else the problem's file chose.
+
+    Raises:
+        UserError: Neither of them did.
+    """
+    if OmegaConf.select(config, "solver") is None:
+        raise UserError(
+            f"{config.problem._target_.rpartition('.')[2]} comes without a solver; expected solver=NAME, "
+            f"one of {', '.join(options('solver'))}"
+        )
+    return cast(ReferenceSolver, instantiate(config.solver))
+
+
 def build_recipe(config: DictConfig, problem: Problem) -> Recipe:
     """Build the recipe of the data.
 
@@ -73,7 +87,7 @@ def build_recipe(config: DictConfig, problem: Problem) -> Recipe:
         UserError: A number is of the wrong type or out of range.
     """
     data = config.data
-    solver = instantiate(config.solver)
+    solver = build_solver(config)
     with section("data"):
         domain = build_domain(problem, data.resolution)
         finer = data.solver_resolution

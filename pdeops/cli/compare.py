@@ -14,7 +14,6 @@ import hydra
 import torch
 from hydra import compose
 from hydra.core.hydra_config import HydraConfig
-from hydra.utils import instantiate
 from omegaconf import DictConfig, OmegaConf
 
 from pdeops.cli import assembly
@@ -119,7 +118,7 @@ def solver_seconds(config: DictConfig) -> float:
     times = None
     if recipe.times is not None and window is not None:
         times = torch.tensor([0.0, recipe.times[window.output_frames * window.stride]], dtype=torch.float64)
-    solver = instantiate(config.solver)
+    solver = assembly.build_solver(config)
     solver.solve(problem, inputs, recipe.solver_grid, times)
     seconds = []
     for _ in range(SOLVER_CALLS):
