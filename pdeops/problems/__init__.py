@@ -1,7 +1,15 @@
 """Problems: equations stated once, with inputs to sample and exact solutions to test against."""
 
+from pdeops.problems.boundary_condition import (
+    BoundaryCondition,
+    BoundaryConditions,
+    Dirichlet,
+    Neumann,
+    Robin,
+)
 from pdeops.problems.burgers import Burgers1D
 from pdeops.problems.darcy import Darcy2D
+from pdeops.problems.elliptic import EllipticProblem
 from pdeops.problems.expression import DerivativeRule, autograd_rule, evaluate
 from pdeops.problems.formula import parse_formula
 from pdeops.problems.navier_stokes import NavierStokes2D
@@ -15,18 +23,24 @@ from pdeops.problems.time_derivative import time_derivative_matrix
 from pdeops.problems.variable import Variable
 
 __all__ = [
+    "BoundaryCondition",
+    "BoundaryConditions",
     "Burgers1D",
     "Darcy2D",
     "DerivativeRule",
+    "Dirichlet",
+    "EllipticProblem",
     "ExactSolution",
     "FormulaParameter",
     "LognormalPermeability",
     "NavierStokes2D",
+    "Neumann",
     "NeumannRandomField",
     "NumberParameter",
     "PeriodicRandomField",
     "Problem",
     "RandomField",
+    "Robin",
     "Sampler",
     "SemilinearProblem",
     "SpectralSpace",

@@ -77,7 +77,7 @@ class Burgers1D(SemilinearProblem):
 
     def sample_inputs(self, domain: Domain, seeds: Sequence[int]) -> dict[str, Field]:
         """Draw initial velocities; see `Problem.sample_inputs`."""
-        grid = self.check_domain(domain)
+        grid = self.check_grid(domain)
         values = self.sampler.sample(grid, seeds)
         return {"initial_velocity": Field(values[:, None], grid, ("initial_velocity",))}
 

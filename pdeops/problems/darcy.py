@@ -8,13 +8,14 @@ from typing import ClassVar
 
 import sympy
 from jaxtyping import Float64
-from sympy import Derivative, Eq, Integer, cos, exp, pi, sin
+from sympy import Integer, cos, exp, pi, sin
 from torch import Tensor
 
 from pdeops.domains import AxisKind, Domain, Field, Grid
+from pdeops.problems.elliptic import EllipticProblem
 from pdeops.problems.parameter import formula
 from pdeops.problems.permeability import TwoPhasePermeability
-from pdeops.problems.problem import ExactSolution, Problem
+from pdeops.problems.problem import ExactSolution
 from pdeops.problems.random_fields import Sampler
 from pdeops.problems.variable import Variable
 
@@ -22,20 +23,21 @@ BENCHMARK_SAMPLER = TwoPhasePermeability()
 
 
 @dataclass(frozen=True, kw_only=True)
-class Darcy2D(Problem):
-    r"""Pressure in the unit square.
+class Darcy2D(EllipticProblem):
+    r"""Pressure in a box, or on a mesh.
 
-    .. math:: -\nabla \cdot (a \nabla p) = f \text{ in } (0, 1)^2, \qquad p = 0 \text{ on the boundary}
+    .. math:: -\nabla \cdot (a \nabla p) = f \text{ in } \Omega, \qquad p = 0 \text{ on the boundary}
 
     Maps the permeability to the pressure. All quantities are dimensionless.
 
     Args:
         forcing: Source :math:`f(x, y)`.
         sampler: Distribution of the permeability :math:`a > 0`: `TwoPhasePermeability` (12 and 3, the
-            benchmark) or `LognormalPermeability` (smooth).
+            benchmark), `LognormalPermeability` (smooth or rough, by its random field).
+        boundary: Conditions by boundary part; the benchmark has zero pressure everywhere.
 
-    Good values: Cell centres, 64 x 64 and more, for a finite-volume solver; nodes, 85 x 85 or 421 x 421, to
-        compare with published tables.
+    Good values: Cell centres of the unit square, 64 x 64 and more, for a finite-volume solver; nodes, 85 x 85
+        or 421 x 421, to compare with published tables.
 
     Failure mode: With two phases the pressure has kinks at the interfaces, so every solver on a fixed grid is
         of first to second order, and `residual` is not defined pointwise: judge by conservation of mass.
@@ -45,7 +47,6 @@ class Darcy2D(Problem):
     """
 
     name: ClassVar[str] = "darcy"
-    steady: ClassVar[bool] = True
     dimension: ClassVar[int] = 2
     inputs: ClassVar[tuple[Variable, ...]] = (Variable("permeability", latex="a"),)
     outputs: ClassVar[tuple[Variable, ...]] = (Variable("pressure", latex="p"),)
@@ -55,21 +56,14 @@ class Darcy2D(Problem):
     sampler: Sampler = BENCHMARK_SAMPLER
 
     @property
-    def equations(self) -> tuple[sympy.Eq, ...]:
-        """Conservation of mass with the flux of Darcy's law."""
-        a, p = self.function("permeability"), self.function("pressure")
-        divergence = sum(Derivative(a * Derivative(p, x), x) for x in self.space_symbols)
-        return (Eq(-divergence, self.formula("forcing"), evaluate=False),)
+    def diffusion(self) -> sympy.Expr:
+        """The permeability."""
+        return self.function("permeability")
 
     @property
-    def boundary_conditions(self) -> Mapping[str, sympy.Eq]:
-        """Zero pressure on all four sides."""
-        p = self.function("pressure")
-        return {
-            f"{x.name}_{side}": Eq(p.subs(x, value), 0)
-            for x in self.space_symbols
-            for side, value in (("lower", 0), ("upper", 1))
-        }
+    def source(self) -> sympy.Expr:
+        """The forcing."""
+        return self.formula("forcing")
 
     @classmethod
     def default_domain(cls, shape: tuple[int, ...]) -> Grid:
@@ -82,9 +76,9 @@ class Darcy2D(Problem):
 
     def sample_inputs(self, domain: Domain, seeds: Sequence[int]) -> dict[str, Field]:
         """Draw permeabilities; see `Problem.sample_inputs`."""
-        grid = self.check_domain(domain)
-        values = self.sampler.sample(grid, seeds)
-        return {"permeability": Field(values[:, None], grid, ("permeability",))}
+        self.check_domain(domain)
+        values = self.sampler.sample(domain, seeds)
+        return {"permeability": Field(values[:, None], domain, ("permeability",))}
 
     def exact_solutions(self) -> Mapping[str, ExactSolution]:
         r"""Two solutions with forcings made for them.

@@ -57,6 +57,7 @@ class NavierStokes2D(SemilinearProblem):
 
     name: ClassVar[str] = "navier_stokes"
     dimension: ClassVar[int] = 2
+    box_is_fixed: ClassVar[bool] = True  # the forcing has the period of the unit torus
     inputs: ClassVar[tuple[Variable, ...]] = (Variable("initial_vorticity", latex=r"\omega_0"),)
     outputs: ClassVar[tuple[Variable, ...]] = (Variable("vorticity", latex=r"\omega"),)
     auxiliary: ClassVar[tuple[Variable, ...]] = (Variable("stream_function", latex=r"\psi"),)
@@ -92,7 +93,7 @@ class NavierStokes2D(SemilinearProblem):
 
     def sample_inputs(self, domain: Domain, seeds: Sequence[int]) -> dict[str, Field]:
         """Draw initial vorticities; see `Problem.sample_inputs`."""
-        grid = self.check_domain(domain)
+        grid = self.check_grid(domain)
         values = self.sampler.sample(grid, seeds)
         return {"initial_vorticity": Field(values[:, None], grid, ("initial_vorticity",))}
 

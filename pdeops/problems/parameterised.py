@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import dataclasses
-from typing import Any, ClassVar
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from typing import Any
 
 import sympy
 
@@ -15,19 +17,24 @@ SPACE = ("x", "y", "z")
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class Parameterised:
+class Parameterised(ABC):
     """A frozen dataclass whose fields are made by `parameter` and `formula`, checked when it is constructed.
 
-    Other fields may be dataclasses of numbers and texts, such as samplers.
-
-    Attributes:
-        dimension: Number of space dimensions, which names the coordinates of formulas.
+    Other fields may be dataclasses of numbers and texts, such as samplers, or mappings to them.
     """
 
-    dimension: ClassVar[int]
+    @property
+    @abstractmethod
+    def dimension(self) -> int:
+        """Number of space dimensions, which names the coordinates of formulas.
+
+        A class variable, or a field of the dataclass where the equation has a meaning in several dimensions.
+        """
 
     def __post_init__(self) -> None:
         """Check every parameter, and read every formula once so that errors come early."""
+        if self.dimension not in (1, 2, 3):
+            raise ValueError(f"dimension: expected 1, 2 or 3, got {self.dimension!r}")
         for name, declaration in self._declarations().items():
             value = getattr(self, name)
             if isinstance(declaration, NumberParameter):
@@ -56,9 +63,13 @@ class Parameterised:
 
     def formula(self, name: str) -> sympy.Expr:
         """Expression of a formula parameter, in the coordinates in space and the number parameters."""
+        return self.parse(getattr(self, name))
+
+    def parse(self, text: str) -> sympy.Expr:
+        """Expression of a text in the coordinates in space and the number parameters."""
         numbers = [key for key, item in self._declarations().items() if isinstance(item, NumberParameter)]
         symbols = {symbol.name: symbol for symbol in (*self.space_symbols, *map(self.symbol, numbers))}
-        return parse_formula(getattr(self, name), symbols)
+        return parse_formula(text, symbols)
 
     @property
     def numbers(self) -> dict[str, float]:
@@ -79,17 +90,20 @@ class Parameterised:
 
 
 def _flatten(instance: Any) -> dict[str, float | str | int]:
+    if isinstance(instance, Mapping):
+        items = dict(instance)
+    else:
+        items = {item.name: getattr(instance, item.name) for item in dataclasses.fields(instance)}
     result: dict[str, float | str | int] = {}
-    for item in dataclasses.fields(instance):
-        value = getattr(instance, item.name)
-        if dataclasses.is_dataclass(value):
-            result[item.name] = type(value).__name__
-            result |= {f"{item.name}.{key}": inner for key, inner in _flatten(value).items()}
+    for name, value in items.items():
+        if dataclasses.is_dataclass(value) or isinstance(value, Mapping):
+            result[name] = type(value).__name__
+            result |= {f"{name}.{key}": inner for key, inner in _flatten(value).items()}
         elif isinstance(value, str | int | float):
-            result[item.name] = value
+            result[name] = value
         else:
             raise TypeError(
-                f"{item.name}: expected a number, a text or a dataclass of them, got {value!r}; "
+                f"{name}: expected a number, a text or a dataclass of them, got {value!r}; "
                 "try a frozen dataclass for samplers"
             )
     return result

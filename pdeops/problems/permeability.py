@@ -9,7 +9,7 @@ import torch
 from jaxtyping import Float64
 from torch import Tensor
 
-from pdeops.domains import Grid
+from pdeops.domains import Domain
 from pdeops.problems.random_fields import NeumannRandomField
 
 BENCHMARK_FIELD = NeumannRandomField(scale=3.0, smoothness=2.0, inverse_length=3.0, max_wavenumber=256)
@@ -46,9 +46,9 @@ class TwoPhasePermeability:
         object.__setattr__(self, "high", float(self.high))
         object.__setattr__(self, "low", float(self.low))
 
-    def sample(self, grid: Grid, seeds: Sequence[int]) -> Float64[Tensor, "batch *shape"]:
+    def sample(self, domain: Domain, seeds: Sequence[int]) -> Float64[Tensor, "batch *shape"]:
         """Draw one permeability a seed, float64, on the CPU."""
-        values = self.field.sample(grid, seeds)
+        values = self.field.sample(domain, seeds)
         return torch.where(values >= 0, torch.full_like(values, self.high), torch.full_like(values, self.low))
 
 
@@ -76,9 +76,9 @@ class LognormalPermeability:
         _check_positive(median=self.median)
         object.__setattr__(self, "median", float(self.median))
 
-    def sample(self, grid: Grid, seeds: Sequence[int]) -> Float64[Tensor, "batch *shape"]:
+    def sample(self, domain: Domain, seeds: Sequence[int]) -> Float64[Tensor, "batch *shape"]:
         """Draw one permeability a seed, float64, on the CPU."""
-        return self.median * torch.exp(self.field.sample(grid, seeds))
+        return self.median * torch.exp(self.field.sample(domain, seeds))
 
 
 def _check_positive(**values: float) -> None:

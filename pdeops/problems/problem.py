@@ -14,6 +14,7 @@ from jaxtyping import Float, Float64
 from torch import Tensor
 
 from pdeops.domains import AxisKind, Domain, Field, Grid
+from pdeops.problems.boundary_condition import DEFAULT, BoundaryConditions, Dirichlet, Neumann
 from pdeops.problems.expression import Value, evaluate
 from pdeops.problems.latex_printer import EquationPrinter
 from pdeops.problems.parameter import NumberParameter
@@ -33,11 +34,14 @@ class Problem(Parameterised, ABC):
     Attributes:
         name: Name in configurations, paths and files.
         steady: Whether there is no time.
-        dimension: Number of space dimensions.
-        inputs: Fields that the solution depends on, in order.
+        inputs: Fields that the solution depends on, in order; in time, first the initial values of the
+            outputs.
         outputs: Fields that are solved for, in order.
         auxiliary: Unknowns of the equations that follow from the outputs (a stream function).
         axis_kinds: Kinds of axes that the boundary conditions allow.
+        allows_meshes: Whether it can be posed on a `Mesh` too.
+        box_is_fixed: Whether only the box of `default_domain` will do, for example because forcing is
+            periodic on that box only.
     """
 
     name: ClassVar[str]
@@ -46,6 +50,21 @@ class Problem(Parameterised, ABC):
     outputs: ClassVar[tuple[Variable, ...]]
     auxiliary: ClassVar[tuple[Variable, ...]] = ()
     axis_kinds: ClassVar[tuple[AxisKind, ...]]
+    allows_meshes: ClassVar[bool] = False
+    box_is_fixed: ClassVar[bool] = False
+
+    def __post_init__(self) -> None:
+        """Check parameters, formulas and boundary conditions."""
+        if self.boundary is not None and not isinstance(self.boundary, BoundaryConditions):
+            # As written by hand or read from a configuration.
+            object.__setattr__(self, "boundary", BoundaryConditions(self.boundary))
+        super().__post_init__()
+        for name, condition in (self.boundary or {}).items():
+            for text in vars(condition).values():
+                try:
+                    self.parse(text)
+                except (TypeError, ValueError) as error:
+                    raise type(error)(f"boundary condition on {name!r}: {error}") from None
 
     # The equation and its symbols.
 
@@ -55,9 +74,38 @@ class Problem(Parameterised, ABC):
         """The equations, one for each output and auxiliary unknown, in that order."""
 
     @property
+    def boundary(self) -> BoundaryConditions | None:
+        """Conditions by boundary part: a field of the problems that have a boundary, None for the others."""
+        return None
+
+    @property
+    def conormal_coefficient(self) -> sympy.Expr:
+        """The factor a of the normal derivative in Neumann and Robin conditions."""
+        return sympy.Integer(1)
+
+    @property
+    def normal_symbols(self) -> tuple[sympy.Symbol, ...]:
+        """Components of the outward unit normal in `boundary_conditions`: ``normal_x`` and so on."""
+        return tuple(sympy.Symbol(f"normal_{x.name}", real=True) for x in self.space_symbols)
+
+    @property
     def boundary_conditions(self) -> Mapping[str, sympy.Eq]:
-        """Conditions by boundary part (``"x_lower"``); empty on a torus."""
-        return {}
+        """Conditions by boundary part or ``"default"``, for the first output; empty on a torus."""
+        u = self.function(self.outputs[0].name)
+        slope = sum(
+            n * sympy.Derivative(u, x) for n, x in zip(self.normal_symbols, self.space_symbols, strict=True)
+        )
+        result = {}
+        for name, condition in (self.boundary or {}).items():
+            if isinstance(condition, Dirichlet):
+                sides = (u, self.parse(condition.value))
+            elif isinstance(condition, Neumann):
+                sides = (self.conormal_coefficient * slope, self.parse(condition.flux))
+            else:
+                alpha = self.parse(condition.coefficient)
+                sides = (self.conormal_coefficient * slope + alpha * u, self.parse(condition.value))
+            result[name] = sympy.Eq(*sides, evaluate=False)
+        return result
 
     @property
     def initial_conditions(self) -> tuple[sympy.Eq, ...]:
@@ -77,14 +125,15 @@ class Problem(Parameterised, ABC):
             for name, item in self._declarations().items()
             if isinstance(item, NumberParameter)
         }
+        names |= {n: f"n_{{{x.name}}}" for n, x in zip(self.normal_symbols, self.space_symbols, strict=True)}
         symbols = {variable.name: variable.symbol for variable in self.inputs + self.outputs + self.auxiliary}
 
         printer = EquationPrinter(symbols, names)
         lines = [printer.doprint(equation) for equation in (*self.equations, *self.initial_conditions)]
-        lines += [
-            printer.doprint(equation) + rf" \quad\text{{on {part.replace('_', ' ')}}}"
-            for part, equation in self.boundary_conditions.items()
-        ]
+        for part, equation in self.boundary_conditions.items():
+            rest = "rest of the boundary" if len(self.boundary_conditions) > 1 else "boundary"
+            place = f"the {rest}" if part == DEFAULT else part.replace("_", " ")
+            lines.append(printer.doprint(equation) + rf" \quad\text{{on {place}}}")
         return " \\\\\n".join(lines)
 
     # Where it lives.
@@ -94,36 +143,55 @@ class Problem(Parameterised, ABC):
     def default_domain(cls, shape: tuple[int, ...]) -> Grid:
         """Grid of the problem's box with these numbers of points."""
 
-    def check_domain(self, domain: Domain) -> Grid:
+    def check_domain(self, domain: Domain) -> Domain:
         """Check that the problem can be posed on a domain.
 
         Args:
             domain: The domain.
 
         Returns:
-            The same domain, known to be a grid.
+            The same domain.
 
         Raises:
-            ValueError: It is no grid, or its dimension, box, names or kinds of axes do not fit.
+            ValueError: Its dimension, names, kinds of axes or box do not fit, it is a mesh where a grid is
+                needed, or a part of its boundary has no condition.
         """
         shape = domain.shape if isinstance(domain, Grid) and domain.dimension == self.dimension else None
-        fitting = self.default_domain(shape or (64,) * self.dimension)
-        box = [(axis.name, axis.lower, axis.upper) for axis in fitting.axes]
+        shape = shape or (64,) * self.dimension
+        fitting = self.default_domain(shape)
+        names = [axis.name for axis in fitting.axes]
         kinds = " or ".join(self.axis_kinds)
-        expected = f"{self.name}: expected a grid on " + ", ".join(
-            f"{n} in [{a:g}, {b:g}]" for n, a, b in box
-        )
-        expected += f" with {kinds} axes, got"
-        hint = f"; try {type(self).__name__}.default_domain({shape or (64,) * self.dimension})"
-        if not isinstance(domain, Grid):
+        if self.box_is_fixed:
+            places = [f"{axis.name} in [{axis.lower:g}, {axis.upper:g}]" for axis in fitting.axes]
+        else:
+            places = names
+        expected = f"{self.name}: expected a grid on {', '.join(places)} with {kinds} axes"
+        expected += f" or a mesh in {self.dimension} dimensions, got" if self.allows_meshes else ", got"
+        hint = f"; try {type(self).__name__}.default_domain({shape})"
+        if isinstance(domain, Grid):
+            box = [(axis.lower, axis.upper) for axis in domain.axes]
+            if (
+                [axis.name for axis in domain.axes] != names
+                or any(axis.kind not in self.axis_kinds for axis in domain.axes)
+                or (self.box_is_fixed and box != [(axis.lower, axis.upper) for axis in fitting.axes])
+            ):
+                got = ", ".join(
+                    f"{axis.name} in [{axis.lower:g}, {axis.upper:g}] ({axis.kind})" for axis in domain.axes
+                )
+                raise ValueError(f"{expected} {got}{hint}")
+        elif not self.allows_meshes:
             raise ValueError(f"{expected} a {type(domain).__name__}{hint}")
-        if [(axis.name, axis.lower, axis.upper) for axis in domain.axes] != box or any(
-            axis.kind not in self.axis_kinds for axis in domain.axes
-        ):
-            got = ", ".join(
-                f"{axis.name} in [{axis.lower:g}, {axis.upper:g}] ({axis.kind})" for axis in domain.axes
-            )
-            raise ValueError(f"{expected} {got}{hint}")
+        elif domain.dimension != self.dimension:
+            raise ValueError(f"{expected} a mesh in {domain.dimension} dimensions{hint}")
+        if self.boundary is not None:
+            self.boundary.on(domain)
+        return domain
+
+    def check_grid(self, domain: Domain) -> Grid:
+        """Check that the problem can be posed on a domain that is a grid; see `check_domain`."""
+        if not isinstance(domain, Grid):
+            raise ValueError(f"{self.name}: expected a grid, got a {type(domain).__name__}")
+        self.check_domain(domain)
         return domain
 
     def check_inputs(self, inputs: Mapping[str, Field]) -> None:
@@ -178,12 +246,33 @@ class Problem(Parameterised, ABC):
         Returns:
             Shape (*domain.shape), or (time, *domain.shape) with times; float64, on the CPU.
         """
-        coordinates: dict[str, Value] = {**_coordinates(domain)}
+        coordinates: dict[str, Value] = {**self.coordinates(domain)}
         shape = tuple(domain.shape)
         if times is not None:
             coordinates[TIME] = times.detach().cpu().double().reshape(-1, *(1,) * len(shape))
             shape = (len(times), *shape)
         return evaluate(expression, {**coordinates, **self.numbers}).expand(shape).clone()
+
+    def values_at(
+        self, expression: sympy.Expr, points: Float[Tensor, "points dimension"]
+    ) -> Float64[Tensor, " points"]:
+        """Values of an expression in coordinates and parameters at points, of a boundary for example.
+
+        Args:
+            expression: For example ``problem.parse("sin(pi*x)")``.
+            points: Coordinates.
+
+        Returns:
+            One value a point, float64, on the CPU.
+        """
+        columns = dict(zip(SPACE, points.detach().cpu().double().unbind(-1), strict=False))
+        return evaluate(expression, {**columns, **self.numbers}).expand(len(points)).clone()
+
+    def coordinates(self, domain: Domain) -> dict[str, Tensor]:
+        """Coordinates of a domain's points by name, each of the domain's shape, float64, on the CPU."""
+        if isinstance(domain, Grid):
+            return {axis.name: points for axis, points in zip(domain.axes, domain.coordinates, strict=True)}
+        return dict(zip(SPACE, domain.points.unbind(-1), strict=False))
 
     def auxiliary_values(self, solution: Field) -> dict[str, Tensor]:
         """Auxiliary unknowns computed from a solution, shape of one channel of it; none by default."""
@@ -211,7 +300,7 @@ class Problem(Parameterised, ABC):
         Failure mode: Coefficients that jump have no pointwise residual; frames that are far apart leave the
             error of the time difference, largest at the first and the last frames.
         """
-        grid = self.check_domain(solution.domain)
+        grid = self.check_grid(solution.domain)
         self.check_inputs(inputs)
         names = tuple(variable.name for variable in self.outputs)
         if solution.channels != names:
@@ -227,9 +316,7 @@ class Problem(Parameterised, ABC):
                 )
         device = solution.values.device
         dim = 1 if solution.times is None else 2
-        values: dict[str, Value] = {
-            k: v.to(solution.values) for k, v in _coordinates(solution.domain).items()
-        }
+        values: dict[str, Value] = {k: v.to(solution.values) for k, v in self.coordinates(grid).items()}
         values |= self.numbers
         if solution.times is not None:
             values[TIME] = solution.times.to(device).reshape(-1, *(1,) * self.dimension)
@@ -318,9 +405,3 @@ class ExactSolution:
         stacked = torch.stack(values, dim=0 if times is None else 1)
         names, units = zip(*((variable.name, variable.unit) for variable in variables), strict=True)
         return Field(stacked[None], domain, names, units, times)
-
-
-def _coordinates(domain: Domain) -> dict[str, Tensor]:
-    if isinstance(domain, Grid):
-        return {axis.name: points for axis, points in zip(domain.axes, domain.coordinates, strict=True)}
-    return dict(zip(SPACE, domain.points.unbind(-1), strict=False))

@@ -11,14 +11,14 @@ import torch
 from jaxtyping import Float64
 from torch import Tensor
 
-from pdeops.domains import AxisKind, Grid
+from pdeops.domains import Axis, AxisKind, Domain, Grid, Mesh
 
 
 @runtime_checkable
 class Sampler(Protocol):
     """What draws a scalar field from a seed: a frozen dataclass of numbers, so that it can be stored."""
 
-    def sample(self, grid: Grid, seeds: Sequence[int]) -> Float64[Tensor, "batch *shape"]:
+    def sample(self, domain: Domain, seeds: Sequence[int]) -> Float64[Tensor, "batch *shape"]:
         """Draw one field a seed."""
         ...
 
@@ -85,11 +85,11 @@ class PeriodicRandomField(RandomField):
     Good values: Navier-Stokes benchmark: ``scale=sqrt(2)*7**1.5, smoothness=2.5, inverse_length=7``.
     """
 
-    def sample(self, grid: Grid, seeds: Sequence[int]) -> Float64[Tensor, "batch *shape"]:
+    def sample(self, domain: Domain, seeds: Sequence[int]) -> Float64[Tensor, "batch *shape"]:
         """Draw one field a seed.
 
         Args:
-            grid: Periodic on every axis.
+            domain: A grid that is periodic on every axis.
             seeds: Non-negative integers.
 
         Returns:
@@ -98,6 +98,9 @@ class PeriodicRandomField(RandomField):
         Raises:
             ValueError: An axis is not periodic, or a seed is no seed.
         """
+        grid = domain
+        if isinstance(grid, Mesh):
+            raise ValueError("periodic random field: expected a periodic grid, got a mesh")
         for axis in grid.axes:
             if axis.kind is not AxisKind.PERIODIC:
                 raise ValueError(
@@ -130,11 +133,12 @@ class NeumannRandomField(RandomField):
     Good values: Darcy benchmark: ``scale=3, smoothness=2, inverse_length=3``.
     """
 
-    def sample(self, grid: Grid, seeds: Sequence[int]) -> Float64[Tensor, "batch *shape"]:
+    def sample(self, domain: Domain, seeds: Sequence[int]) -> Float64[Tensor, "batch *shape"]:
         """Draw one field a seed.
 
         Args:
-            grid: Nodes, cells or Chebyshev points on every axis.
+            domain: Grid of nodes, cells or Chebyshev points on every axis; or a mesh, on whose points the
+                field of its bounding box is evaluated.
             seeds: Non-negative integers.
 
         Returns:
@@ -143,8 +147,9 @@ class NeumannRandomField(RandomField):
         Raises:
             ValueError: An axis is periodic, or a seed is no seed.
         """
+        axes = domain.axes if isinstance(domain, Grid) else _bounding_axes(domain)
         kept = []
-        for axis in grid.axes:
+        for axis in axes:
             if axis.kind is AxisKind.PERIODIC:
                 raise ValueError(f"Neumann random field: expected axes with ends, got periodic {axis.name!r}")
             held = axis.num_points - 1
@@ -152,19 +157,39 @@ class NeumannRandomField(RandomField):
             held = int(2 / math.pi * held) if axis.kind is AxisKind.CHEBYSHEV else held
             kept.append(min(self.max_wavenumber, held))
         waves = [
-            math.pi / axis.length * torch.arange(k + 1).double()
-            for axis, k in zip(grid.axes, kept, strict=True)
+            math.pi / axis.length * torch.arange(k + 1).double() for axis, k in zip(axes, kept, strict=True)
         ]
-        deviations = self._standard_deviations(_sum_of_squares(waves), math.prod(a.length for a in grid.axes))
-        shape = (self.max_wavenumber + 1,) * grid.dimension
+        deviations = self._standard_deviations(_sum_of_squares(waves), math.prod(a.length for a in axes))
+        shape = (self.max_wavenumber + 1,) * len(axes)
         window = tuple(slice(k + 1) for k in kept)
         values = torch.stack([_normal(shape, seed)[window] for seed in seeds]) * deviations
-        for axis, k in zip(grid.axes, waves, strict=True):
-            basis = torch.cos((axis.points - axis.lower)[:, None] * k)
-            basis[:, 1:] *= math.sqrt(2)
-            # Takes the first axis of waves, appends the axis of points: at the end the order is back.
-            values = torch.tensordot(values, basis, dims=([1], [1]))
+        if isinstance(domain, Grid):
+            for axis, k in zip(axes, waves, strict=True):
+                # Takes the first axis of waves, appends the axis of points: at the end the order is back.
+                values = torch.tensordot(values, _cosines(axis, axis.points, k), dims=([1], [1]))
+            return values
+        # The last axis of points is contracted first; the others are summed point by point.
+        bases = [
+            _cosines(axis, x, k) for axis, x, k in zip(axes, domain.points.unbind(1), waves, strict=True)
+        ]
+        values = torch.tensordot(values, bases[-1], dims=([-1], [1]))
+        for basis in reversed(bases[:-1]):
+            values = torch.einsum("...kp,pk->...p", values, basis)
         return values
+
+
+def _cosines(axis: Axis, points: Tensor, waves: Tensor) -> Tensor:
+    """Orthonormal cosines of an interval (up to its length) at points, shape (points, waves)."""
+    basis = torch.cos((points - axis.lower)[:, None] * waves)
+    basis[:, 1:] *= math.sqrt(2)
+    return basis
+
+
+def _bounding_axes(mesh: Mesh) -> tuple[Axis, ...]:
+    """The bounding box, with as many points an axis as a uniform mesh of that size would have."""
+    lower, upper = mesh.points.min(0).values.tolist(), mesh.points.max(0).values.tolist()
+    count = max(2, round(mesh.num_points ** (1 / mesh.dimension)))
+    return Grid.box((count,) * mesh.dimension, lower=lower, upper=upper).axes
 
 
 def _normal(shape: tuple[int, ...], seed: int) -> Tensor:

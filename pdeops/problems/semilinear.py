@@ -179,7 +179,7 @@ class SemilinearProblem(Problem):
         """Auxiliary unknowns on the solution's grid; see `Problem.auxiliary_values`."""
         if not self.auxiliary:
             return {}
-        space = CollocationSpace(self.check_domain(solution.domain), solution.values)
+        space = CollocationSpace(self.check_grid(solution.domain), solution.values)
         values = solution.values if solution.times is None else solution.values.flatten(0, 1)
         spectra = self._all_spectra(space.to_spectrum(values), space)
         shape = (*solution.values.shape[: 1 if solution.times is None else 2], *solution.domain.shape)

@@ -7,7 +7,7 @@ import sympy
 import torch
 
 from pdeops.domains import AxisKind, Field, Grid
-from pdeops.problems import Burgers1D, Darcy2D, NavierStokes2D
+from pdeops.problems import Burgers1D, Darcy2D, NavierStokes2D, evaluate
 
 PROBLEMS = [NavierStokes2D(viscosity=0.02), Burgers1D(), Darcy2D()]
 CASES = [(problem, name) for problem in PROBLEMS for name in problem.exact_solutions()]
@@ -44,12 +44,16 @@ def test_initial_and_boundary_conditions_hold(problem, name):
     for variable in exact.problem.inputs if not problem.steady else ():
         start = exact.expressions[exact.problem.outputs[0].name].subs(t, 0)
         assert sympy.simplify(start - exact.expressions[variable.name]) == 0
-    for part, condition in exact.problem.boundary_conditions.items():
-        axis, side = part.split("_")
-        solution = exact.expressions[exact.problem.outputs[0].name]
-        value = solution.subs(sympy.Symbol(axis, real=True), 0 if side == "lower" else 1)
-        assert sympy.simplify(value - condition.rhs) == 0
-    assert len(exact.problem.boundary_conditions) == (4 if problem.steady else 0)
+    domain = exact.problem.default_domain((8,) * problem.dimension)
+    for part in domain.boundary_names:
+        place = domain.boundary(part)
+        conditions = exact.problem.boundary_conditions
+        condition = conditions.get(part, conditions.get("default"))
+        normals = dict(zip(exact.problem.normal_symbols, place.normals.T.double(), strict=True))
+        difference = substituted(exact, condition.lhs - condition.rhs)
+        values = dict(zip("xyz", place.points.T, strict=False)) | {str(k): v for k, v in normals.items()}
+        assert evaluate(difference, values | exact.problem.numbers).abs().max() < 1e-12
+    assert len(domain.boundary_names) == (4 if problem.steady else 0)
     assert len(exact.problem.initial_conditions) == (0 if problem.steady else 1)
 
 

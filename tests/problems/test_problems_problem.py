@@ -6,7 +6,17 @@ import pytest
 import torch
 
 from pdeops.domains import Field, Grid
-from pdeops.problems import Burgers1D, Darcy2D, LognormalPermeability, NavierStokes2D, PeriodicRandomField
+from pdeops.problems import (
+    BoundaryConditions,
+    Burgers1D,
+    Darcy2D,
+    Dirichlet,
+    LognormalPermeability,
+    NavierStokes2D,
+    Neumann,
+    PeriodicRandomField,
+    Robin,
+)
 
 PROBLEMS = [NavierStokes2D(), Burgers1D(), Darcy2D()]
 
@@ -64,6 +74,9 @@ def test_problems_are_values(problem):
 def test_parameters_are_flat_and_plain():
     problem = Darcy2D(forcing="x", sampler=LognormalPermeability(median=3))
     assert problem.parameters == {
+        "boundary": "BoundaryConditions",
+        "boundary.default": "Dirichlet",
+        "boundary.default.value": "0",
         "forcing": "x",
         "sampler": "LognormalPermeability",
         "sampler.median": 3.0,
@@ -105,7 +118,11 @@ def test_a_sampler_that_is_no_dataclass_is_named_where_it_would_be_stored():
             r"navier_stokes: expected a grid on x in \[0, 1\], y in \[0, 1\]",
         ),
         (Burgers1D(), Grid.periodic((8,), names=("s",)), "got s in"),
-        (Darcy2D(), Grid.periodic((8, 8)), "with cells or nodes or chebyshev axes, got x .*periodic"),
+        (
+            Darcy2D(),
+            Grid.periodic((8, 8)),
+            "with cells or nodes or chebyshev axes or a mesh in 2 dimensions, got x .*periodic",
+        ),
     ],
 )
 def test_domains_that_do_not_fit_are_refused(problem, domain, message):
@@ -145,7 +162,13 @@ def test_latex_is_written_with_the_symbols():
     ]
     darcy = Darcy2D().latex()
     assert r"\partial_{x} \left(a \partial_{x} p\right)" in darcy
-    assert r"p\left(0, y\right) = 0 \quad\text{on x lower}" in darcy
+    assert darcy.splitlines()[-1] == r"p = 0 \quad\text{on the boundary}"
+    mixed = Darcy2D(boundary={"x_lower": Robin(coefficient="2", value="y"), "default": Neumann()}).latex()
+    flux = r"\left(n_{x} \partial_{x} p + n_{y} \partial_{y} p\right) a"
+    assert mixed.splitlines()[-2:] == [
+        flux + r" + 2 p = y \quad\text{on x lower} \\",
+        flux + r" = 0 \quad\text{on the rest of the boundary}",
+    ]
 
 
 def test_the_programs_burgers_setting_of_the_docstring():
@@ -155,3 +178,19 @@ def test_the_programs_burgers_setting_of_the_docstring():
     waves = 2 * torch.pi * torch.arange(1, 512).double()
     expected = (2 * 49**2 * (waves**2 + 49) ** -2.5).sum().item()
     assert values.square().mean().item() == pytest.approx(expected, rel=0.5)
+
+
+def test_conditions_cover_the_boundary_and_nothing_else():
+    grid = Grid.box((4, 4))
+    conditions = BoundaryConditions({"x_lower": Dirichlet(value="y"), "default": Neumann()})
+    assert list(conditions.on(grid).values()) == [Dirichlet(value="y"), Neumann(), Neumann(), Neumann()]
+    assert conditions.on(Grid.box((4, 4), ["nodes", "periodic"])).keys() == {"x_lower", "x_upper"}
+    assert hash(conditions) == hash(BoundaryConditions(dict(reversed(list(conditions.items())))))
+    with pytest.raises(ValueError, match=r"got none for \['x_upper', 'y_lower', 'y_upper'\]; try 'default'"):
+        BoundaryConditions({"x_lower": Dirichlet()}).on(grid)
+    with pytest.raises(ValueError, match=r"or 'default', got \['left'\]"):
+        Darcy2D(boundary={"left": Dirichlet(), "default": Neumann()}).check_domain(grid)
+    with pytest.raises(ValueError, match=r"boundary condition on 'x_lower': .*'q'"):
+        Darcy2D(boundary={"x_lower": Dirichlet(value="q"), "default": Neumann()})
+    with pytest.raises(TypeError, match="expected Dirichlet, Neumann or Robin, got 0"):
+        Darcy2D(boundary={"x_lower": 0})
