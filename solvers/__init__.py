@@ -4,11 +4,11 @@ Every solver has the same surface, ``solve(problem, inputs, domain, times) -> So
 float64 on the device of its inputs, and declares its orders of convergence.
 """
 
-from solvers.cell_axis import CellAxis
+from solvers.elliptic.cell_axis import CellAxis
 from solvers.krylov import ConjugateGradientResult, conjugate_gradient
-from solvers.finite_volume_darcy import FiniteVolumeDarcy
-from solvers.flux_balance import FluxBalance
-from solvers.multigrid import Multigrid
+from solvers.elliptic.finite_volume_darcy import FiniteVolumeDarcy
+from solvers.elliptic.flux_balance import FluxBalance
+from solvers.elliptic.multigrid import Multigrid
 from solvers.solver import Solution, Solver, SolveReport, SolverError, SolveStatus
 from solvers.spectral.crank_nicolson_euler_solver import CrankNicolsonEulerSolver
 from solvers.spectral.etdrk4 import ETDRK4Coefficients, etdrk4_step

@@ -9,7 +9,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from solvers.flux_balance import along
+from solvers.elliptic.flux_balance import along
 
 
 @dataclass(frozen=True, eq=False)

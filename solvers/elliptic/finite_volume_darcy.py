@@ -13,10 +13,10 @@ from torch import Tensor
 
 from pdeops.domains import AxisKind, Domain, Field, Grid
 from pdeops.problems import Darcy2D, Problem
-from solvers.cell_axis import CellAxis
+from solvers.elliptic.cell_axis import CellAxis
 from solvers.krylov import conjugate_gradient
-from solvers.flux_balance import FluxBalance
-from solvers.multigrid import Multigrid
+from solvers.elliptic.flux_balance import FluxBalance
+from solvers.elliptic.multigrid import Multigrid
 from solvers.solver import Solution, Solver, SolveReport, SolverError, SolveStatus, input_values
 
 

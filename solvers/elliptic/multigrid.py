@@ -9,8 +9,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from solvers.cell_axis import CellAxis
-from solvers.flux_balance import FluxBalance
+from solvers.elliptic.cell_axis import CellAxis
+from solvers.elliptic.flux_balance import FluxBalance
 
 COARSEST_UNKNOWNS = 64
 """At most so many unknowns are solved for directly."""

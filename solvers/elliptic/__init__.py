@@ -1,0 +1,1 @@
+"""Solvers of steady elliptic equations on grids."""
