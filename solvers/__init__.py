@@ -5,10 +5,10 @@ float64 on the device of its inputs, and declares its orders of convergence.
 """
 
 from solvers.elliptic.cell_axis import CellAxis
-from solvers.krylov import ConjugateGradientResult, conjugate_gradient
 from solvers.elliptic.finite_volume_darcy import FiniteVolumeDarcy
 from solvers.elliptic.flux_balance import FluxBalance
 from solvers.elliptic.multigrid import Multigrid
+from solvers.krylov import KrylovResult, conjugate_gradient, flexible_cg, flexible_conjugate_gradient
 from solvers.solver import Solution, Solver, SolveReport, SolverError, SolveStatus
 from solvers.spectral.crank_nicolson_euler_solver import CrankNicolsonEulerSolver
 from solvers.spectral.etdrk4 import ETDRK4Coefficients, etdrk4_step
@@ -17,12 +17,12 @@ from solvers.spectral.spectral_space import FourierSpace
 
 __all__ = [
     "CellAxis",
-    "ConjugateGradientResult",
     "CrankNicolsonEulerSolver",
     "ETDRK4Coefficients",
     "FiniteVolumeDarcy",
     "FluxBalance",
     "FourierSpace",
+    "KrylovResult",
     "Multigrid",
     "Solution",
     "SolveReport",
@@ -32,4 +32,6 @@ __all__ = [
     "SpectralSolver",
     "conjugate_gradient",
     "etdrk4_step",
+    "flexible_cg",
+    "flexible_conjugate_gradient",
 ]

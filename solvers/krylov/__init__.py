@@ -1,5 +1,13 @@
 """Krylov subspace methods: conjugate gradients, flexible ones with memory, MINRES and GMRES."""
 
-from solvers.krylov.conjugate_gradient import ConjugateGradientResult, conjugate_gradient
+from solvers.krylov.conjugate_gradient import conjugate_gradient
+from solvers.krylov.flexible_conjugate_gradient import flexible_cg, flexible_conjugate_gradient
+from solvers.krylov.result import KrylovResult, LinearMap
 
-__all__ = ["ConjugateGradientResult", "conjugate_gradient"]
+__all__ = [
+    "KrylovResult",
+    "LinearMap",
+    "conjugate_gradient",
+    "flexible_cg",
+    "flexible_conjugate_gradient",
+]
