@@ -7,8 +7,20 @@ from pdeops.domains.field import Domain, Field
 from pdeops.domains.grid import Grid
 from pdeops.domains.interpolation import interpolation_matrix, resampling_matrix
 from pdeops.domains.mesh import Mesh
+from pdeops.domains.mesh_checks import check_mesh, remove_orphan_points
+from pdeops.domains.meshes import (
+    annulus_sector_mesh,
+    box_mesh,
+    disk_mesh,
+    grid_mesh,
+    l_shape_mesh,
+    name_boundaries,
+    refine_mesh,
+    square_with_holes_mesh,
+)
 from pdeops.domains.norms import NormKind, integrate, relative_norm, squared_norm
 from pdeops.domains.pyvista_datasets import from_pyvista, read_mesh, to_pyvista, write_mesh
+from pdeops.domains.scikit_fem import from_scikit_fem, import_scikit_fem, to_scikit_fem
 
 __all__ = [
     "Axis",
@@ -19,15 +31,28 @@ __all__ = [
     "Grid",
     "Mesh",
     "NormKind",
+    "annulus_sector_mesh",
+    "box_mesh",
+    "check_mesh",
     "derivative",
     "differentiation_matrix",
+    "disk_mesh",
     "from_pyvista",
+    "from_scikit_fem",
+    "grid_mesh",
+    "import_scikit_fem",
     "integrate",
     "interpolation_matrix",
+    "l_shape_mesh",
+    "name_boundaries",
     "read_mesh",
+    "refine_mesh",
     "relative_norm",
+    "remove_orphan_points",
     "resampling_matrix",
+    "square_with_holes_mesh",
     "squared_norm",
     "to_pyvista",
+    "to_scikit_fem",
     "write_mesh",
 ]

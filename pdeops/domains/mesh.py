@@ -11,6 +11,7 @@ from jaxtyping import Float, Float64, Int64
 from torch import Tensor
 
 from pdeops.domains.boundary import BoundaryPart
+from pdeops.domains.facets import facet_numbers, facet_table
 
 
 @dataclass(frozen=True, eq=False)
@@ -27,7 +28,8 @@ class Mesh:
     Raises:
         ValueError: Shapes do not fit, a corner number is out of range, or a cell has no volume.
 
-    Failure mode: Weights are the lumped ones of linear elements; points that no cell uses have weight 0.
+    Failure mode: Weights are the lumped ones of linear elements; points that no cell uses have weight 0. Cells
+    may overlap, and boundary parts may leave gaps: `check_mesh` looks for all that a solver cannot use.
     """
 
     points: Float64[Tensor, "points dimension"]
@@ -157,11 +159,6 @@ class Mesh:
 
     def _owners(self, facets: Tensor) -> Tensor:
         """Number of the cell that each facet belongs to."""
-        cell_of: dict[frozenset[int], int] = {}
-        for cell, corners in enumerate(self.simplices.tolist()):
-            for left_out in range(len(corners)):
-                cell_of[frozenset(corners[:left_out] + corners[left_out + 1 :])] = cell
-        try:
-            return torch.tensor([cell_of[frozenset(facet)] for facet in facets.tolist()], dtype=torch.long)
-        except KeyError as error:
-            raise ValueError(f"mesh: boundary facet {sorted(error.args[0])} is no face of a cell") from None
+        table = facet_table(self.simplices.numpy())
+        place = facet_numbers(facets.numpy(), table.facets, self.num_points)
+        return torch.from_numpy(table.cells[table.starts[place]])

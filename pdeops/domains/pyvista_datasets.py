@@ -12,6 +12,7 @@ import torch
 from pdeops.domains.axis import Axis, AxisKind
 from pdeops.domains.grid import Grid
 from pdeops.domains.mesh import Mesh
+from pdeops.domains.meshio_files import read_meshio, write_gmsh
 
 if TYPE_CHECKING:
     import pyvista
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 # VTK knows neither axis kinds nor boundary names; these field-data entries carry them through a file.
 GRID_KEY = "pdeops_grid"
 BOUNDARY_PREFIX = "pdeops_boundary:"
+VTK_SUFFIXES = (".vtk", ".vtu", ".vtp", ".vti", ".vtr", ".vts", ".vtm", ".pvtu", ".vtkhdf", ".stl", ".ply", ".obj")
 CELL_TYPES = {1: "LINE", 2: "TRIANGLE", 3: "TETRA"}
 
 
@@ -85,19 +87,23 @@ def read_mesh(path: str | Path) -> Mesh:
     """Read a mesh file: VTK formats through pyvista, all others (gmsh, ...) through meshio.
 
     Args:
-        path: The file.
+        path: The file. Boundary parts of VTK files are those that `write_mesh` stored; those of other files
+            are the named groups of facets (gmsh: physical names), without the points that no cell uses.
 
     Returns:
         The mesh.
 
     Raises:
         FileNotFoundError: There is no such file.
-        ValueError: The file holds a grid and no mesh.
+        ImportError: The file is no VTK file, and meshio is not installed.
+        ValueError: The file holds a grid and no mesh, or a format that is not known.
     """
     import pyvista
 
     if not Path(path).is_file():
         raise FileNotFoundError(f"mesh file: expected an existing file, got {path}")
+    if Path(path).suffix.lower() not in VTK_SUFFIXES:
+        return read_meshio(path)
     domain = from_pyvista(pyvista.read(path))
     if not isinstance(domain, Mesh):
         raise ValueError(f"mesh file {path}: expected a mesh, got a grid of shape {domain.shape}")
@@ -105,7 +111,7 @@ def read_mesh(path: str | Path) -> Mesh:
 
 
 def write_mesh(mesh: Mesh, path: str | Path) -> None:
-    """Write a mesh with its named boundary parts as a VTK file (``.vtu``).
+    """Write a mesh with its named boundary parts as a VTK file (``.vtu``) or a gmsh file (``.msh``).
 
     Args:
         mesh: The mesh.
@@ -113,12 +119,16 @@ def write_mesh(mesh: Mesh, path: str | Path) -> None:
 
     Raises:
         FileExistsError: The file exists.
+        ImportError: A gmsh file is wanted, and meshio is not installed.
     """
     path = Path(path)
     if path.exists():
         raise FileExistsError(f"mesh file: expected a new name, got {path}, which exists; try another")
     partial = path.with_name(f".{path.stem}.partial{path.suffix}")
-    to_pyvista(mesh).save(partial)
+    if path.suffix.lower() == ".msh":
+        write_gmsh(mesh, partial)
+    else:
+        to_pyvista(mesh).save(partial)
     partial.replace(path)
 
 

@@ -12,7 +12,7 @@ IMPORT_NAMES = {"hydra-core": "hydra"}
 # Asked for by name, for the Gaussian processes to come.
 NOT_YET_IMPORTED = {"gpytorch"}
 # Optional: imported where used, with an error that names the extra.
-EXTRAS = {"neuralop"}
+EXTRAS = {"neuralop", "skfem", "pyamg", "meshio"}
 
 
 def imported_packages() -> set[str]:
