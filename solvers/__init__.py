@@ -4,6 +4,7 @@ Every solver has the same surface, ``solve(problem, inputs, domain, times) -> So
 float64 on the device of its inputs, and declares its orders of convergence.
 """
 
+from solvers.catalogue import CATALOGUE, solve, suitable
 from solvers.elliptic.cell_axis import CellAxis
 from solvers.elliptic.finite_volume_darcy import FiniteVolumeDarcy
 from solvers.elliptic.flux_balance import FluxBalance
@@ -16,6 +17,7 @@ from solvers.spectral.spectral_solver import SpectralSolver
 from solvers.spectral.spectral_space import FourierSpace
 
 __all__ = [
+    "CATALOGUE",
     "CellAxis",
     "CrankNicolsonEulerSolver",
     "ETDRK4Coefficients",
@@ -34,4 +36,6 @@ __all__ = [
     "etdrk4_step",
     "flexible_cg",
     "flexible_conjugate_gradient",
+    "solve",
+    "suitable",
 ]

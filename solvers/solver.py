@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, is_dataclass
+from dataclasses import asdict, dataclass, field, is_dataclass, replace
 from enum import StrEnum
 from typing import Any, ClassVar
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Float64
 from torch import Tensor
 
 from pdeops.domains import Domain, Field
@@ -74,6 +74,7 @@ class SolveReport:
         iterations: Iterations a sample, shape (batch,), or None for a time-dependent problem.
         residual_history: Relative residual norm, shape (iterations + 1, batch), or None for a time-dependent
             problem.
+        solver: Name of the method, set by `solvers.solve`.
     """
 
     status: SolveStatus
@@ -83,6 +84,7 @@ class SolveReport:
     error_estimate: Tensor | None = None
     iterations: Tensor | None = None
     residual_history: Tensor | None = None
+    solver: str = ""
 
 
 class SolverError(RuntimeError):
@@ -109,6 +111,10 @@ class Solution(Field):
 
     report: SolveReport = field(kw_only=True)
 
+    def solved_by(self, solver: Solver) -> Solution:
+        """The same solution with the name of its solver in the report."""
+        return replace(self, report=replace(self.report, solver=type(solver).__name__))
+
 
 class Solver(ABC):
     """A numerical method. Subclasses are frozen dataclasses whose fields are the numerical settings.
@@ -120,6 +126,47 @@ class Solver(ABC):
 
     time_order: ClassVar[float | None]
     space_order: ClassVar[float | None]
+
+    @abstractmethod
+    def unsuited(self, problem: Problem, domain: Domain) -> str | None:
+        """Why the method cannot solve a problem on a domain.
+
+        Args:
+            problem: Equation, parameters and boundary conditions.
+            domain: One that the problem can be posed on.
+
+        Returns:
+            The reason in words ("expected periodic axes, got nodes for 'x'"), or None if it can.
+        """
+
+    def check(
+        self, problem: Problem, inputs: Mapping[str, Field], domain: Domain, times: Tensor | None
+    ) -> None:
+        """Check everything that `solve` is given; every `solve` begins with it.
+
+        Args:
+            problem: See `solve`.
+            inputs: See `solve`.
+            domain: See `solve`.
+            times: See `solve`.
+
+        Raises:
+            ValueError: The problem cannot be posed on the domain, the method does not fit, inputs are
+                missing or live elsewhere, times are missing, not ascending, or given to a steady problem.
+        """
+        problem.check_domain(domain)
+        reason = self.unsuited(problem, domain)
+        if reason is not None:
+            raise ValueError(f"{type(self).__name__} for {problem.name}: {reason}; try another solver")
+        problem.check_inputs(inputs)
+        for name in inputs:
+            checked_values(problem, name, inputs, domain)
+        if problem.steady and times is not None:
+            raise ValueError(
+                f"{problem.name}: expected times=None for a steady problem, got {times.tolist()}"
+            )
+        if not problem.steady:
+            checked_times(times)
 
     @abstractmethod
     def solve(
@@ -151,23 +198,49 @@ class Solver(ABC):
         return {"solver": type(self).__name__, **asdict(self)}
 
 
-def input_values(
-    problem: Problem, inputs: Mapping[str, Field], domain: Domain
-) -> Float[Tensor, "batch *rest"]:
-    """The values of a problem's only input in float64, after checking that they can be solved for.
+def checked_times(times: Tensor | None) -> Float64[Tensor, " time"]:
+    """Output times in float64 on the CPU.
 
     Args:
-        problem: Names the input.
+        times: Output times.
+
+    Returns:
+        The same times.
+
+    Raises:
+        ValueError: They are missing, not finite, negative, or not ascending.
+    """
+    if times is None:
+        raise ValueError(
+            "expected output times for a time-dependent problem, got None; try torch.tensor([1.0])"
+        )
+    checked = times.detach().to("cpu", torch.float64)
+    if checked.ndim != 1 or len(checked) == 0:
+        raise ValueError(
+            f"expected times of shape (time,), got {tuple(times.shape)}; try torch.tensor([1.0])"
+        )
+    if not torch.isfinite(checked).all() or checked[0] < 0 or (checked.diff() <= 0).any():
+        raise ValueError(f"expected finite, ascending times from 0 on, got {checked.tolist()}")
+    return checked
+
+
+def checked_values(
+    problem: Problem, name: str, inputs: Mapping[str, Field], domain: Domain
+) -> Float64[Tensor, "batch *shape"]:
+    """The values of one input in float64, after checking that they can be solved for.
+
+    Args:
+        problem: Names the inputs.
+        name: The input wanted.
         inputs: Input fields by name.
         domain: The domain asked for.
 
     Returns:
-        Values (batch, channels, *domain.shape).
+        Values (batch, *domain.shape).
 
     Raises:
         ValueError: The input is missing, lives elsewhere, or holds values that are not finite.
     """
-    name = problem.inputs[0].name
     if name not in inputs:
         raise ValueError(f"{problem.name}: expected an input {name!r}, got {sorted(inputs)}")
     given = inputs[name]
@@ -176,10 +249,30 @@ def input_values(
             f"{problem.name}: expected {name!r} on the domain asked for, {domain}, got it on {given.domain}; "
             "try field.resample(domain)"
         )
-    values = given.values.to(torch.float64)
+    values = given.values[:, 0].to(torch.float64)
     bad = torch.nonzero(~torch.isfinite(values).flatten(1).all(1)).flatten().tolist()
     if bad:
         raise ValueError(
             f"{problem.name}: expected finite values of {name!r}, got NaN or infinity in samples {bad}"
         )
     return values
+
+
+def initial_values(
+    problem: Problem, inputs: Mapping[str, Field], domain: Domain
+) -> Float64[Tensor, "batch channels *shape"]:
+    """The initial values of a time-dependent problem's outputs: its first inputs, in order.
+
+    Args:
+        problem: Names inputs and outputs.
+        inputs: Input fields by name.
+        domain: The domain asked for.
+
+    Returns:
+        Values (batch, channels, *domain.shape).
+
+    Raises:
+        ValueError: See `checked_values`.
+    """
+    names = [variable.name for variable in problem.inputs[: len(problem.outputs)]]
+    return torch.stack([checked_values(problem, name, inputs, domain) for name in names], dim=1)

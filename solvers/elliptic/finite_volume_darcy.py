@@ -14,10 +14,10 @@ from torch import Tensor
 from pdeops.domains import AxisKind, Domain, Field, Grid
 from pdeops.problems import Darcy2D, Problem
 from solvers.elliptic.cell_axis import CellAxis
-from solvers.krylov import conjugate_gradient
 from solvers.elliptic.flux_balance import FluxBalance
 from solvers.elliptic.multigrid import Multigrid
-from solvers.solver import Solution, Solver, SolveReport, SolverError, SolveStatus, input_values
+from solvers.krylov import conjugate_gradient
+from solvers.solver import Solution, Solver, SolveReport, SolverError, SolveStatus, checked_values
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -72,6 +72,14 @@ class FiniteVolumeDarcy(Solver):
         if self.max_iterations < 1:
             raise ValueError(f"max_iterations: expected 1 or more, got {self.max_iterations}; try 200")
 
+    def unsuited(self, problem: Problem, domain: Domain) -> str | None:
+        """See `Solver.unsuited`."""
+        if not isinstance(problem, Darcy2D):
+            return f"expected a Darcy2D problem, got {type(problem).__name__}"
+        if not isinstance(domain, Grid):
+            return f"expected a grid, got a {type(domain).__name__}"
+        return None
+
     def solve(
         self, problem: Problem, inputs: Mapping[str, Field], domain: Domain, times: Tensor | None = None
     ) -> Solution:
@@ -87,7 +95,7 @@ class FiniteVolumeDarcy(Solver):
         if times is not None:
             raise ValueError(f"expected times=None for a steady problem, got {times.tolist()}")
         grid = _checked_grid(problem, domain)
-        permeability = input_values(problem, inputs, grid)[:, 0]
+        permeability = checked_values(problem, "permeability", inputs, grid)
         bad = torch.nonzero((permeability <= 0).flatten(1).any(1)).flatten().tolist()
         if bad:
             raise ValueError(f"{problem.name}: expected positive permeabilities, got others in samples {bad}")

@@ -14,7 +14,7 @@ from torch import Tensor
 from pdeops.domains import Domain, Field
 from pdeops.problems import Problem
 from solvers.solver import Solution, Solver, SolveReport, SolveStatus
-from solvers.spectral.spectral_trajectory import SpectralTrajectory, blow_up, march
+from solvers.spectral.spectral_trajectory import SpectralTrajectory, blow_up, fourier_unsuited, march
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -50,6 +50,10 @@ class CrankNicolsonEulerSolver(Solver):
         """Check the settings."""
         if not (math.isfinite(self.time_step) and self.time_step > 0):
             raise ValueError(f"time_step: expected a positive number, got {self.time_step}; try 1e-4")
+
+    def unsuited(self, problem: Problem, domain: Domain) -> str | None:
+        """See `Solver.unsuited`."""
+        return fourier_unsuited(problem, domain)
 
     def solve(
         self, problem: Problem, inputs: Mapping[str, Field], domain: Domain, times: Tensor | None = None

@@ -15,7 +15,7 @@ from pdeops.domains import Domain, Field
 from pdeops.problems import Problem
 from solvers.solver import Solution, Solver, SolveReport, SolverError, SolveStatus
 from solvers.spectral.etdrk4 import ETDRK4Coefficients, etdrk4_step
-from solvers.spectral.spectral_trajectory import SpectralTrajectory, blow_up, march
+from solvers.spectral.spectral_trajectory import SpectralTrajectory, blow_up, fourier_unsuited, march
 
 ERROR_FACTOR = 2**4 - 1
 """Halving the step of a fourth-order method leaves 1/16 of the error: the change is 15 times what is left."""
@@ -85,6 +85,10 @@ class SpectralSolver(Solver):
             )
         if self.max_steps < 2:
             raise ValueError(f"max_steps: expected 2 or more, got {self.max_steps}; try 65536")
+
+    def unsuited(self, problem: Problem, domain: Domain) -> str | None:
+        """See `Solver.unsuited`."""
+        return fourier_unsuited(problem, domain)
 
     def solve(
         self, problem: Problem, inputs: Mapping[str, Field], domain: Domain, times: Tensor | None = None

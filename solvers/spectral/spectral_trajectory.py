@@ -10,7 +10,7 @@ from torch import Tensor
 
 from pdeops.domains import Domain, Field, Grid
 from pdeops.problems import Problem, SemilinearProblem
-from solvers.solver import Solution, SolveReport, SolverError, SolveStatus, input_values
+from solvers.solver import Solution, SolveReport, SolverError, SolveStatus, checked_times, initial_values
 from solvers.spectral.spectral_space import FourierSpace
 
 STEPS_BETWEEN_CHECKS = 64
@@ -53,8 +53,8 @@ class SpectralTrajectory:
             raise ValueError(f"expected a periodic Grid, got a {type(domain).__name__}; try Grid.periodic")
         self.problem = problem
         self.grid = domain
-        self.times = _checked_times(times)
-        values = input_values(problem, inputs, domain)
+        self.times = checked_times(times)
+        values = initial_values(problem, inputs, domain)
         self.space = FourierSpace(domain, pad_products=pad_products, device=values.device)
         self.symbol = problem.linear_symbol(self.space.wavenumbers)
         self._full_symbol = problem.linear_symbol(self.space.full_wavenumbers)
@@ -145,16 +145,15 @@ def blow_up(
     return SolverError(SolveReport(status=SolveStatus.BLOW_UP, message=message, seconds=seconds))
 
 
-def _checked_times(times: Tensor | None) -> Tensor:
-    if times is None:
-        raise ValueError(
-            "expected output times for a time-dependent problem, got None; try torch.tensor([1.0])"
+def fourier_unsuited(problem: Problem, domain: Domain) -> str | None:
+    """Why Fourier methods in time cannot solve a problem on a domain; None if they can."""
+    if not isinstance(problem, SemilinearProblem):
+        return (
+            f"expected a problem in time with a linear part (SemilinearProblem), got {type(problem).__name__}"
         )
-    checked = times.detach().to("cpu", torch.float64)
-    if checked.ndim != 1 or len(checked) == 0:
-        raise ValueError(
-            f"expected times of shape (time,), got {tuple(times.shape)}; try torch.tensor([1.0])"
-        )
-    if not torch.isfinite(checked).all() or checked[0] < 0 or (checked.diff() <= 0).any():
-        raise ValueError(f"expected finite, ascending times from 0 on, got {checked.tolist()}")
-    return checked
+    if not isinstance(domain, Grid):
+        return f"expected a periodic grid, got a {type(domain).__name__}"
+    for axis in domain.axes:
+        if not axis.is_periodic:
+            return f"expected periodic axes, got {axis.kind} for {axis.name!r}"
+    return None

@@ -192,5 +192,9 @@ def test_conditions_cover_the_boundary_and_nothing_else():
         Darcy2D(boundary={"left": Dirichlet(), "default": Neumann()}).check_domain(grid)
     with pytest.raises(ValueError, match=r"boundary condition on 'x_lower': .*'q'"):
         Darcy2D(boundary={"x_lower": Dirichlet(value="q"), "default": Neumann()})
-    with pytest.raises(TypeError, match="expected Dirichlet, Neumann or Robin, got 0"):
+
+
+@pytest.mark.usefixtures("unchecked")
+def test_a_number_is_no_boundary_condition():
+    with pytest.raises(TypeError, match="expected Dirichlet, Neumann or Robin, got 0; try"):
         Darcy2D(boundary={"x_lower": 0})
