@@ -9,7 +9,14 @@ from solvers.elliptic.cell_axis import CellAxis
 from solvers.elliptic.finite_volume_darcy import FiniteVolumeDarcy
 from solvers.elliptic.flux_balance import FluxBalance
 from solvers.elliptic.multigrid import Multigrid
-from solvers.krylov import KrylovResult, conjugate_gradient, flexible_cg, flexible_conjugate_gradient
+from solvers.krylov import (
+    KrylovResult,
+    conjugate_gradient,
+    flexible_cg,
+    flexible_conjugate_gradient,
+    gmres,
+    minres,
+)
 from solvers.solver import Solution, Solver, SolveReport, SolverError, SolveStatus
 from solvers.spectral.crank_nicolson_euler_solver import CrankNicolsonEulerSolver
 from solvers.spectral.etdrk4 import ETDRK4Coefficients, etdrk4_step
@@ -36,6 +43,8 @@ __all__ = [
     "etdrk4_step",
     "flexible_cg",
     "flexible_conjugate_gradient",
+    "gmres",
+    "minres",
     "solve",
     "suitable",
 ]

@@ -2,6 +2,8 @@
 
 from solvers.krylov.conjugate_gradient import conjugate_gradient
 from solvers.krylov.flexible_conjugate_gradient import flexible_cg, flexible_conjugate_gradient
+from solvers.krylov.gmres import gmres
+from solvers.krylov.minres import minres
 from solvers.krylov.result import KrylovResult, LinearMap
 
 __all__ = [
@@ -10,4 +12,6 @@ __all__ = [
     "conjugate_gradient",
     "flexible_cg",
     "flexible_conjugate_gradient",
+    "gmres",
+    "minres",
 ]
