@@ -8,17 +8,20 @@ from pdeops.problems.boundary_condition import (
     Robin,
 )
 from pdeops.problems.burgers import Burgers1D
+from pdeops.problems.cole_hopf import cole_hopf_burgers
 from pdeops.problems.darcy import Darcy2D
 from pdeops.problems.elliptic import EllipticProblem
 from pdeops.problems.expression import DerivativeRule, autograd_rule, evaluate
 from pdeops.problems.formula import parse_formula
+from pdeops.problems.linear_terms import LinearTerm
 from pdeops.problems.navier_stokes import NavierStokes2D
+from pdeops.problems.nonlinear_operator import NonlinearOperator, SpectralSpace
 from pdeops.problems.parameter import FormulaParameter, NumberParameter, formula, parameter
 from pdeops.problems.permeability import LognormalPermeability, TwoPhasePermeability
 from pdeops.problems.problem import ExactSolution, Problem
 from pdeops.problems.random_fields import NeumannRandomField, PeriodicRandomField, RandomField, Sampler
 from pdeops.problems.residual import equation_residuals, grid_rule
-from pdeops.problems.semilinear import SemilinearProblem, SpectralSpace
+from pdeops.problems.semilinear import SemilinearProblem
 from pdeops.problems.time_derivative import time_derivative_matrix
 from pdeops.problems.variable import Variable
 
@@ -32,10 +35,12 @@ __all__ = [
     "EllipticProblem",
     "ExactSolution",
     "FormulaParameter",
+    "LinearTerm",
     "LognormalPermeability",
     "NavierStokes2D",
     "Neumann",
     "NeumannRandomField",
+    "NonlinearOperator",
     "NumberParameter",
     "PeriodicRandomField",
     "Problem",
@@ -47,6 +52,7 @@ __all__ = [
     "TwoPhasePermeability",
     "Variable",
     "autograd_rule",
+    "cole_hopf_burgers",
     "equation_residuals",
     "evaluate",
     "formula",
