@@ -12,7 +12,7 @@ from xml.etree import ElementTree
 import numpy
 import torch
 
-from pdeops.domains import Field, Grid, to_pyvista
+from pdeops.domains import Domain, Field, Grid, to_pyvista
 from pdeops.export.closing import close_period
 
 if TYPE_CHECKING:
@@ -33,8 +33,9 @@ def write_vtk(
     a time in the folder ``<stem>`` beside it.
 
     Arrays are called by their channel (``vorticity``), with several fields by field and channel
-    (``prediction vorticity``), and carry the unit where there is one (``pressure [Pa]``). Numbers are
-    written exactly, in the precision of the field.
+    (``prediction vorticity``), and carry the unit where there is one (``pressure [Pa]``). Channels
+    ``velocity_x``, ``velocity_y`` (and ``velocity_z`` in three dimensions) of one unit are the components of
+    one vector array ``velocity``. Numbers are written exactly, in the precision of the field.
 
     Args:
         fields: A field, or fields by name, for example prediction, truth and error.
@@ -85,16 +86,28 @@ def _check(named: Mapping[str, Field], sample: int) -> None:
             )
         if not -field.batch_size <= sample < field.batch_size:
             raise ValueError(f"write_vtk: sample: expected a number below {field.batch_size}, got {sample}")
-    names = [_array_name(name, field, i) for name, field in named.items() for i in range(len(field.channels))]
+    names = [array for name, field in named.items() for array, _ in _arrays(name, field)]
     repeated = sorted({name for name in names if names.count(name) > 1})
     if repeated:
         raise ValueError(f"write_vtk: expected different array names, got {repeated} more than once")
 
 
-def _array_name(name: str, field: Field, channel: int) -> str:
-    unit = field.units[channel]
-    words = f"{name} {field.channels[channel]}".strip()
-    return words if unit in ("", "1") else f"{words} [{unit}]"
+def _arrays(name: str, field: Field) -> list[tuple[str, list[int]]]:
+    """Names of the arrays of a field, each with the channels that are its components."""
+    directions = "xyz"[: field.domain.dimension] if field.domain.dimension > 1 else ""
+    arrays, done = [], set()
+    for number, channel in enumerate(field.channels):
+        base, numbers = channel.rpartition("_")[0], [number]
+        parts = [f"{base}_{letter}" for letter in directions]
+        if base and channel in parts and set(parts) <= set(field.channels):
+            components = [field.channels.index(part) for part in parts]
+            if len({field.units[i] for i in components}) == 1:
+                channel, numbers = base, components
+        if number not in done:
+            done.update(numbers)
+            words, unit = f"{name} {channel}".strip(), field.units[number]
+            arrays.append((words if unit in ("", "1") else f"{words} [{unit}]", numbers))
+    return arrays
 
 
 def _dataset(named: Mapping[str, Field], sample: int, close_periods: bool) -> pyvista.DataSet:
@@ -106,14 +119,21 @@ def _dataset(named: Mapping[str, Field], sample: int, close_periods: bool) -> py
         values = field.values[sample].detach().cpu()
         if values.dtype in (torch.float16, torch.bfloat16):
             values = values.float()  # VTK has no half precision
-        for channel in range(len(field.channels)):
-            array = values[channel].numpy()
-            if isinstance(closed, Grid):
-                ends = [(0, more - less) for more, less in zip(closed.shape, array.shape, strict=True)]
-                array = numpy.pad(array, ends, mode="wrap")
-            dataset.point_data[_array_name(name, field, channel)] = array.flatten(order="F")
+        for array_name, channels in _arrays(name, field):
+            columns = [_flattened(values[channel].numpy(), closed) for channel in channels]
+            # A vector has three components in VTK, whatever the dimension.
+            columns += [numpy.zeros_like(columns[0])] * (3 - len(columns)) if len(columns) > 1 else []
+            dataset.point_data[array_name] = numpy.stack(columns, axis=1) if len(columns) > 1 else columns[0]
     dataset.field_data[MARK_KEY] = [GENERATOR]
     return dataset
+
+
+def _flattened(array: numpy.ndarray, domain: Domain) -> numpy.ndarray:
+    """Values in the order of VTK, periodic axes closed where the domain is."""
+    if isinstance(domain, Grid):
+        ends = [(0, more - less) for more, less in zip(domain.shape, array.shape, strict=True)]
+        array = numpy.pad(array, ends, mode="wrap")
+    return array.flatten(order="F")
 
 
 def _suffix(dataset: pyvista.DataSet) -> str:
