@@ -13,15 +13,21 @@ from pdeops.problems.darcy import Darcy2D
 from pdeops.problems.elliptic import EllipticProblem
 from pdeops.problems.expression import DerivativeRule, autograd_rule, evaluate
 from pdeops.problems.formula import parse_formula
+from pdeops.problems.helmholtz import Helmholtz, RandomSoundSpeed
 from pdeops.problems.linear_terms import LinearTerm
+from pdeops.problems.manufactured import conditions_of, source_of
+from pdeops.problems.multiscale_permeability import MultiscalePermeability
 from pdeops.problems.navier_stokes import NavierStokes2D
 from pdeops.problems.nonlinear_operator import NonlinearOperator, SpectralSpace
 from pdeops.problems.parameter import FormulaParameter, NumberParameter, formula, parameter
 from pdeops.problems.permeability import LognormalPermeability, TwoPhasePermeability
+from pdeops.problems.poisson import Poisson
 from pdeops.problems.problem import ExactSolution, Problem
 from pdeops.problems.random_fields import NeumannRandomField, PeriodicRandomField, RandomField, Sampler
 from pdeops.problems.residual import equation_residuals, grid_rule
+from pdeops.problems.screened_poisson import ScreenedPoisson
 from pdeops.problems.semilinear import SemilinearProblem
+from pdeops.problems.steady_allen_cahn import SteadyAllenCahn
 from pdeops.problems.time_derivative import time_derivative_matrix
 from pdeops.problems.variable import Variable
 
@@ -35,29 +41,37 @@ __all__ = [
     "EllipticProblem",
     "ExactSolution",
     "FormulaParameter",
+    "Helmholtz",
     "LinearTerm",
     "LognormalPermeability",
+    "MultiscalePermeability",
     "NavierStokes2D",
     "Neumann",
     "NeumannRandomField",
     "NonlinearOperator",
     "NumberParameter",
     "PeriodicRandomField",
+    "Poisson",
     "Problem",
     "RandomField",
+    "RandomSoundSpeed",
     "Robin",
     "Sampler",
+    "ScreenedPoisson",
     "SemilinearProblem",
     "SpectralSpace",
+    "SteadyAllenCahn",
     "TwoPhasePermeability",
     "Variable",
     "autograd_rule",
     "cole_hopf_burgers",
+    "conditions_of",
     "equation_residuals",
     "evaluate",
     "formula",
     "grid_rule",
     "parameter",
     "parse_formula",
+    "source_of",
     "time_derivative_matrix",
 ]

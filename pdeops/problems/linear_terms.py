@@ -62,6 +62,37 @@ def derivative_orders(node: sympy.Basic, coordinates: Sequence[sympy.Symbol]) ->
     return None
 
 
+def distribute_derivatives(expression: sympy.Expr, coordinates: Sequence[sympy.Symbol]) -> sympy.Expr:
+    """Expand a sum, and derivatives of sums in it, so that every linear term stands by itself.
+
+    For example ``Derivative(2*u**3 - u, x)`` becomes ``2*Derivative(u**3, x) - Derivative(u, x)``: the second
+    is linear with a constant coefficient, which the first form hides. Products inside a derivative stay
+    there; derivatives of known functions are carried out.
+
+    Args:
+        expression: The sum.
+        coordinates: Coordinates in space.
+
+    Returns:
+        The same sum.
+    """
+
+    def rewrite(node: sympy.Derivative) -> sympy.Expr:
+        inside = distribute_derivatives(node.expr, coordinates)
+        if not inside.atoms(AppliedUndef):
+            return sympy.diff(inside, *node.variable_count)
+        terms = []
+        for term in sympy.Add.make_args(inside):
+            constant, varying = term.as_independent(AppliedUndef, *coordinates, as_Add=False)
+            terms.append(constant * sympy.Derivative(varying, *node.variable_count))
+        return sympy.Add(*terms)
+
+    def is_of_an_expression(node: sympy.Basic) -> bool:
+        return isinstance(node, sympy.Derivative) and not isinstance(node.expr, AppliedUndef)
+
+    return sympy.expand(sympy.expand(expression).replace(is_of_an_expression, rewrite))
+
+
 def split_linear(
     expression: sympy.Expr,
     function: sympy.Expr,
@@ -89,11 +120,12 @@ def split_linear(
             and varying[0].atoms(AppliedUndef) == {function}
             and {symbol.name for symbol in constant.free_symbols} <= set(numbers)
         ):
-            linear.append(LinearTerm(float(constant.subs(_by_symbol(constant, numbers))), orders))
+            linear.append(LinearTerm(number(constant, numbers), orders))
         else:
             others.append(term)
     return tuple(linear), sympy.Add(*others)
 
 
-def _by_symbol(expression: sympy.Expr, numbers: Mapping[str, float]) -> dict[sympy.Symbol, float]:
-    return {symbol: numbers[symbol.name] for symbol in expression.free_symbols}
+def number(constant: sympy.Expr, numbers: Mapping[str, float]) -> float:
+    """Value of an expression in the parameters."""
+    return float(constant.subs({symbol: numbers[symbol.name] for symbol in constant.free_symbols}))

@@ -1,76 +1,46 @@
-"""Evolution equations on a torus, split for spectral solvers."""
+"""Evolution equations, split into a linear part with constant coefficients and the rest."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
-from typing import ClassVar, Protocol, runtime_checkable
+from typing import ClassVar
 
 import sympy
 import torch
-from jaxtyping import Complex, Float
+from jaxtyping import Complex
 from sympy.core.function import AppliedUndef
 from torch import Tensor
 
 from pdeops.domains import AxisKind, Field
 from pdeops.problems.collocation_space import CollocationSpace
-from pdeops.problems.expression import evaluate
-from pdeops.problems.linear_terms import LinearTerm, derivative_orders, split_linear, sum_of_symbols
+from pdeops.problems.linear_terms import (
+    LinearTerm,
+    distribute_derivatives,
+    split_linear,
+    sum_of_symbols,
+)
+from pdeops.problems.nonlinear_operator import NonlinearOperator, SpectralSpace
+from pdeops.problems.nonlinear_plan import NonlinearPlan, NonlinearPlanner
 from pdeops.problems.problem import Problem
-
-
-@runtime_checkable
-class SpectralSpace(Protocol):
-    """What a solver offers to a problem: a way between Fourier coefficients and values on its grid."""
-
-    @property
-    def wavenumbers(self) -> tuple[Tensor, ...]:
-        """Angular wavenumbers, one tensor an axis, of shapes that broadcast to a spectrum."""
-        ...
-
-    @property
-    def points(self) -> tuple[Tensor, ...]:
-        """Coordinates of the grid's points, one tensor an axis, each of the grid's shape."""
-        ...
-
-    def to_grid(self, spectrum: Complex[Tensor, "... *modes"]) -> Float[Tensor, "... *shape"]:
-        """Values of a spectrum."""
-        ...
-
-    def to_spectrum(self, values: Float[Tensor, "... *shape"]) -> Complex[Tensor, "... *modes"]:
-        """Spectrum of values, de-aliased."""
-        ...
-
-
-@dataclass(frozen=True)
-class _GridExpression:
-    """An expression, and the unknowns and derivatives of unknowns in it: (node, function, derivative)."""
-
-    expression: sympy.Expr
-    nodes: tuple[tuple[sympy.Expr, sympy.Expr, LinearTerm], ...]
-
-
-@dataclass(frozen=True)
-class _AuxiliaryEquation:
-    """An auxiliary unknown: its own terms, the linear terms of other unknowns, and the rest."""
-
-    function: sympy.Expr
-    terms: tuple[LinearTerm, ...]
-    sources: tuple[tuple[sympy.Expr, tuple[LinearTerm, ...]], ...]
-    rest: _GridExpression | None
 
 
 @dataclass(frozen=True, kw_only=True)
 class SemilinearProblem(Problem):
-    r"""Periodic equations :math:`\partial_t u = L u + N(u)`, with constant coefficients in :math:`L`.
+    r"""Evolution equations :math:`\partial_t u = L u + N(u)`, with constant coefficients in :math:`L`.
 
-    The split is derived from `equations`: terms with constant coefficients in the equation's own unknown
-    make the Fourier symbol of :math:`L`, all others make :math:`N`. Auxiliary unknowns are solved for wave by
-    wave, with mean zero where their equation leaves the mean open. So a new problem states its equations and
-    gets a spectral solver.
+    The split is derived from `equations`: terms with constant coefficients in the outputs make :math:`L`, all
+    others make :math:`N`. In Fourier space :math:`L` is one number a wave and output, or one small matrix a
+    wave where an equation has terms in other outputs (waves, Schroedinger). Auxiliary unknowns are solved for
+    wave by wave, with mean zero where their equation leaves the mean open. So a new problem states its
+    equations and gets a spectral solver.
 
     Each equation of an output has to hold its first time derivative with a constant factor; each auxiliary
-    equation has to be linear with constant coefficients in its unknown.
+    equation has to be linear with constant coefficients in its unknown. The first inputs are the initial
+    values of the outputs, in order.
+
+    Good values: Write products so that few different factors occur: every unknown and derivative of one in a
+    product costs a transform, and so does every sum of products (`nonlinear_plan` counts them).
 
     Failure mode: Stiff terms with variable coefficients land in :math:`N` and limit the time step.
     """
@@ -100,46 +70,62 @@ class SemilinearProblem(Problem):
         return tuple(sides)
 
     @cached_property
-    def _split(self) -> tuple[tuple[tuple[LinearTerm, ...], _GridExpression], ...]:
+    def _split(self) -> tuple[tuple[tuple[tuple[int, LinearTerm], ...], sympy.Expr], ...]:
         result = []
-        for variable, side in zip(self.outputs, self.right_hand_sides, strict=True):
-            terms, rest = split_linear(side, self.function(variable.name), self.space_symbols, self.numbers)
-            result.append((terms, self._prepared(rest)))
+        functions = [self.function(variable.name) for variable in self.outputs]
+        for side in self.right_hand_sides:
+            rest = distribute_derivatives(side, self.space_symbols)
+            linear: list[tuple[int, LinearTerm]] = []
+            for index, function in enumerate(functions):
+                terms, rest = split_linear(rest, function, self.space_symbols, self.numbers)
+                linear += [(index, term) for term in terms]
+            result.append((tuple(linear), rest))
         return tuple(result)
+
+    @property
+    def linear_terms(self) -> tuple[tuple[tuple[int, LinearTerm], ...], ...]:
+        """The linear part, one tuple an output: (number of the output that the term is in, term)."""
+        return tuple(linear for linear, _ in self._split)
+
+    @property
+    def nonlinear_expressions(self) -> tuple[sympy.Expr, ...]:
+        """What is left of each right-hand side, for `pdeops.problems.evaluate` with any derivative rule.
+
+        It holds outputs, auxiliary unknowns, coordinates, parameters and sources.
+        """
+        return tuple(rest for _, rest in self._split)
+
+    @property
+    def is_coupled(self) -> bool:
+        """Whether the linear part of an equation has terms in another output."""
+        return any(other != index for index, terms in enumerate(self.linear_terms) for other, _ in terms)
 
     @cached_property
-    def _auxiliary_equations(self) -> tuple[_AuxiliaryEquation, ...]:
-        result = []
-        known = [self.function(variable.name) for variable in self.outputs]
-        for variable, equation in zip(self.auxiliary, self.equations[len(self.outputs) :], strict=True):
-            function = self.function(variable.name)
-            terms, rest = split_linear(
-                equation.lhs - equation.rhs, function, self.space_symbols, self.numbers
-            )
-            if not terms or function in rest.atoms(AppliedUndef):
-                raise ValueError(
-                    f"{self.name}: expected an equation with constant coefficients for {variable.name!r}, "
-                    f"got {equation}"
-                )
-            sources = []
-            for other in known:
-                linear, rest = split_linear(rest, other, self.space_symbols, self.numbers)
-                sources.append((other, linear))
-            prepared = None if rest == 0 else self._prepared(rest)
-            result.append(_AuxiliaryEquation(function, terms, tuple(sources), prepared))
-            known.append(function)
-        return tuple(result)
+    def nonlinear_plan(self) -> NonlinearPlan:
+        """What has to be transformed and multiplied at every call of the nonlinear part.
 
-    def _prepared(self, expression: sympy.Expr) -> _GridExpression:
-        nodes: dict[sympy.Expr, tuple[sympy.Expr, LinearTerm]] = {}
-        walk = sympy.preorder_traversal(expression)
-        for node in walk:
-            orders = derivative_orders(node, self.space_symbols)
-            if orders is not None:
-                function = node.expr if isinstance(node, sympy.Derivative) else node
-                nodes[node] = (function, LinearTerm(1.0, orders))
-                walk.skip()  # the function inside a derivative is not needed by itself
-        return _GridExpression(expression, tuple((node, *item) for node, item in nodes.items()))
+        Raises:
+            ValueError: An auxiliary equation is not linear with constant coefficients in its unknown.
+        """
+        functions = [self.function(variable.name) for variable in self.outputs]
+        helpers = [self.function(variable.name) for variable in self.auxiliary]
+        equations = [equation.lhs - equation.rhs for equation in self.equations[len(functions) :]]
+        try:
+            return NonlinearPlanner(self.space_symbols, self.numbers).plan(
+                list(zip(functions, self.nonlinear_expressions, strict=True)),
+                list(zip(helpers, equations, strict=True)),
+            )
+        except ValueError as error:
+            raise ValueError(f"{self.name}: {error}") from None
+
+    @property
+    def nonlinear_degree(self) -> int | None:
+        """Largest number of factors in a product of the nonlinear part; None if it is no polynomial.
+
+        A known function of space counts as a factor, as it may hold every wave of the grid. 1 for a linear
+        problem with or without sources.
+        """
+        return self.nonlinear_plan.degree
 
     def linear_symbol(self, wavenumbers: tuple[Tensor, ...]) -> Tensor:
         r"""Fourier symbol of the linear part, for example :math:`-\nu |k|^2`.
@@ -148,18 +134,42 @@ class SemilinearProblem(Problem):
             wavenumbers: Angular wavenumbers, one tensor an axis, of shapes that broadcast to a spectrum.
 
         Returns:
-            Shape (channels, *modes); real if all linear terms are of even order, else complex.
+            Shape (channels, *modes), or (channels, channels, *modes) if the outputs are coupled: one row an
+            equation. Real if all linear terms are of even order, else complex.
         """
         shape = torch.broadcast_shapes(*(k.shape for k in wavenumbers))
-        symbols = [sum_of_symbols(terms, wavenumbers).expand(shape) for terms, _ in self._split]
+        num_outputs = len(self.outputs)
+        entries = [[[] for _ in range(num_outputs)] for _ in range(num_outputs)]
+        for row, terms in zip(entries, self.linear_terms, strict=True):
+            for column, term in terms:
+                row[column].append(term)
+        if self.is_coupled:
+            wanted = [terms for row in entries for terms in row]
+        else:
+            wanted = [row[index] for index, row in enumerate(entries)]
+        symbols = [sum_of_symbols(terms, wavenumbers).expand(shape) for terms in wanted]
         if any(symbol.is_complex() for symbol in symbols):
             symbols = [torch.complex(s, torch.zeros_like(s)) if not s.is_complex() else s for s in symbols]
-        return torch.stack(symbols)
+        stacked = torch.stack(symbols)
+        return stacked.unflatten(0, (num_outputs, num_outputs)) if self.is_coupled else stacked
+
+    def nonlinear_operator(self, space: SpectralSpace) -> NonlinearOperator:
+        """Everything but the linear part, prepared for many calls on one space.
+
+        Args:
+            space: The solver's grid and transforms.
+
+        Returns:
+            A function from the spectrum of the outputs (and the time) to the spectrum of the part.
+        """
+        return NonlinearOperator(
+            self.nonlinear_plan, self.space_symbols, self.time_symbol, self.numbers, space
+        )
 
     def nonlinear_term(
         self, spectrum: Complex[Tensor, "batch channels *modes"], space: SpectralSpace
     ) -> Complex[Tensor, "batch channels *modes"]:
-        """Everything but the linear part, evaluated on the grid.
+        """Everything but the linear part, once; see `nonlinear_operator` for many calls.
 
         Args:
             spectrum: Fourier coefficients of the outputs, within the space's de-aliased waves.
@@ -168,12 +178,7 @@ class SemilinearProblem(Problem):
         Returns:
             Fourier coefficients of the term, same shape.
         """
-        spectra = self._all_spectra(spectrum, space)
-        terms = [self._on_grid(rest, spectra, space) for _, rest in self._split]
-        shape = (*spectrum.shape[:1], *space.points[0].shape)
-        return space.to_spectrum(
-            torch.stack([term.to(space.points[0]).expand(shape) for term in terms], dim=1)
-        )
+        return self.nonlinear_operator(space)(spectrum)
 
     def auxiliary_values(self, solution: Field) -> dict[str, Tensor]:
         """Auxiliary unknowns on the solution's grid; see `Problem.auxiliary_values`."""
@@ -181,55 +186,12 @@ class SemilinearProblem(Problem):
             return {}
         space = CollocationSpace(self.check_grid(solution.domain), solution.values)
         values = solution.values if solution.times is None else solution.values.flatten(0, 1)
-        spectra = self._all_spectra(space.to_spectrum(values), space)
+        spectra = self.nonlinear_operator(space).auxiliary_spectra(space.to_spectrum(values))
         shape = (*solution.values.shape[: 1 if solution.times is None else 2], *solution.domain.shape)
         return {
             variable.name: space.to_grid(spectra[self.function(variable.name)]).reshape(shape)
             for variable in self.auxiliary
         }
-
-    def _all_spectra(self, spectrum: Tensor, space: SpectralSpace) -> dict[sympy.Expr, Tensor]:
-        """Spectra of outputs and auxiliary unknowns by their function."""
-        functions = [self.function(variable.name) for variable in self.outputs]
-        spectra = dict(zip(functions, spectrum.unbind(1), strict=True))
-        for equation in self._auxiliary_equations:
-            source = torch.zeros_like(spectrum[:, 0])
-            for function, terms in equation.sources:
-                source = source + sum_of_symbols(terms, space.wavenumbers) * spectra[function]
-            if equation.rest is not None:
-                shape = (*spectrum.shape[:1], *space.points[0].shape)
-                source = source + space.to_spectrum(
-                    self._on_grid(equation.rest, spectra, space).expand(shape)
-                )
-            symbol = sum_of_symbols(equation.terms, space.wavenumbers)
-            is_open = symbol == 0
-            inverse = torch.where(is_open, 0, -1 / torch.where(is_open, torch.ones_like(symbol), symbol))
-            spectra[equation.function] = inverse * source
-        return spectra
-
-    def _on_grid(
-        self, prepared: _GridExpression, spectra: dict[sympy.Expr, Tensor], space: SpectralSpace
-    ) -> Tensor:
-        """Values of an expression; derivatives of unknowns come from their spectra, in one transform."""
-        known = {}
-        if prepared.nodes:
-            needed = [
-                term.symbol(space.wavenumbers) * spectra[function] if any(term.orders) else spectra[function]
-                for _, function, term in prepared.nodes
-            ]
-            grid_values = space.to_grid(torch.stack(needed))
-            known = dict(zip((node for node, _, _ in prepared.nodes), grid_values.unbind(0), strict=True))
-        names = [symbol.name for symbol in self.space_symbols]
-        shape = space.points[0].shape
-
-        def rule(values: Tensor, coordinate: str, order: int) -> Tensor:
-            # A derivative of a product: back to the spectrum, which also removes its aliases.
-            factor = (1j * space.wavenumbers[names.index(coordinate)]) ** order
-            values = values.expand(torch.broadcast_shapes(values.shape, shape))
-            return space.to_grid(factor * space.to_spectrum(values))
-
-        values = dict(zip(names, space.points, strict=True)) | self.numbers
-        return evaluate(prepared.expression, values, rule, known)
 
 
 def _derivative_variables(expression: sympy.Expr) -> set[sympy.Symbol]:

@@ -48,6 +48,13 @@ def smooth(grid, channels, highest, batch=3):
     return field.sample(grid, seeds).unflatten(0, (batch, channels))
 
 
+def applied(symbol, spectrum):
+    """A linear part: one number an output and wave, or one matrix a wave."""
+    if symbol.ndim < spectrum.ndim:
+        return symbol * spectrum
+    return torch.einsum("ij...,bj...->bi...", symbol.to(spectrum), spectrum)
+
+
 def right_hand_side_by_the_equation(problem, values, grid):
     """Everything in the SymPy equation but the time derivative, with derivatives taken on the grid."""
     field = Field(values, grid, tuple(variable.name for variable in problem.outputs))
@@ -154,7 +161,8 @@ def test_linear_plus_nonlinear_is_the_right_hand_side(problem, shape):
     values = smooth(grid, len(problem.outputs), highest=min(shape) // 8)
     space = TwoThirdsSpace(grid)
     spectrum = space.to_spectrum(values)
-    rate = problem.linear_symbol(space.wavenumbers) * spectrum + problem.nonlinear_term(spectrum, space)
+    linear = applied(problem.linear_symbol(space.wavenumbers), spectrum)
+    rate = linear + problem.nonlinear_term(spectrum, space)
     expected = right_hand_side_by_the_equation(problem, values, grid)
     scale = expected.abs().max().item()
     torch.testing.assert_close(space.to_grid(rate), expected, rtol=0, atol=1e-10 * scale)
@@ -201,7 +209,8 @@ def test_symbols_of_odd_and_even_terms():
     grid_waves = (torch.arange(3).double()[:, None], torch.arange(4).double())
     pair = ReactingPair().linear_symbol(grid_waves)
     squared = grid_waves[0] ** 2 + grid_waves[1] ** 2
-    torch.testing.assert_close(pair, torch.stack([0.7 - squared + 0j, 1j * grid_waves[0] - squared]))
+    rows = [[0.7 - squared + 0j, 0j * squared], [1 + 0j * squared, 1j * grid_waves[0] - squared]]
+    torch.testing.assert_close(pair, torch.stack([torch.stack(row) for row in rows]))
 
 
 def test_split_is_rebuilt_for_other_parameters():
