@@ -1,5 +1,7 @@
 """Problems: equations stated once, with inputs to sample and exact solutions to test against."""
 
+from pdeops.problems.advection_diffusion_reaction import AdvectionDiffusionReaction
+from pdeops.problems.allen_cahn import AllenCahn
 from pdeops.problems.boundary_condition import (
     BoundaryCondition,
     BoundaryConditions,
@@ -8,12 +10,19 @@ from pdeops.problems.boundary_condition import (
     Robin,
 )
 from pdeops.problems.burgers import Burgers1D
+from pdeops.problems.cahn_hilliard import CahnHilliard
 from pdeops.problems.cole_hopf import cole_hopf_burgers
+from pdeops.problems.conservation_law import ConservationLaw
 from pdeops.problems.darcy import Darcy2D
 from pdeops.problems.elliptic import EllipticProblem
 from pdeops.problems.expression import DerivativeRule, autograd_rule, evaluate
+from pdeops.problems.fisher_kpp import FisherKPP
 from pdeops.problems.formula import parse_formula
+from pdeops.problems.gaussian_patches import GaussianPatches
+from pdeops.problems.heat import HeatEquation
 from pdeops.problems.helmholtz import Helmholtz, RandomSoundSpeed
+from pdeops.problems.korteweg_de_vries import KortewegDeVries
+from pdeops.problems.kuramoto_sivashinsky import KuramotoSivashinsky
 from pdeops.problems.linear_terms import LinearTerm
 from pdeops.problems.manufactured import conditions_of, source_of
 from pdeops.problems.multiscale_permeability import MultiscalePermeability
@@ -27,21 +36,31 @@ from pdeops.problems.random_fields import NeumannRandomField, PeriodicRandomFiel
 from pdeops.problems.residual import equation_residuals, grid_rule
 from pdeops.problems.screened_poisson import ScreenedPoisson
 from pdeops.problems.semilinear import SemilinearProblem
+from pdeops.problems.smooth_random_field import SmoothRandomField
 from pdeops.problems.steady_allen_cahn import SteadyAllenCahn
 from pdeops.problems.time_derivative import time_derivative_matrix
 from pdeops.problems.variable import Variable
 
 __all__ = [
+    "AdvectionDiffusionReaction",
+    "AllenCahn",
     "BoundaryCondition",
     "BoundaryConditions",
     "Burgers1D",
+    "CahnHilliard",
+    "ConservationLaw",
     "Darcy2D",
     "DerivativeRule",
     "Dirichlet",
     "EllipticProblem",
     "ExactSolution",
+    "FisherKPP",
     "FormulaParameter",
+    "GaussianPatches",
+    "HeatEquation",
     "Helmholtz",
+    "KortewegDeVries",
+    "KuramotoSivashinsky",
     "LinearTerm",
     "LognormalPermeability",
     "MultiscalePermeability",
@@ -59,6 +78,7 @@ __all__ = [
     "Sampler",
     "ScreenedPoisson",
     "SemilinearProblem",
+    "SmoothRandomField",
     "SpectralSpace",
     "SteadyAllenCahn",
     "TwoPhasePermeability",
