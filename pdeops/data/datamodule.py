@@ -140,7 +140,11 @@ class PDEDataModule(LightningDataModule):
                 f"{metadata.problem_parameters}; try the matching problem, or another path"
             )
 
-    def _coarser(self, domain: Grid, shape: Sequence[int]) -> Grid:
+    def _coarser(self, domain: Domain, shape: Sequence[int]) -> Grid:
+        if not isinstance(domain, Grid):
+            raise ValueError(
+                "data module: shape: expected data on a grid, got data on a mesh; try shape=None"
+            )
         if len(shape) != domain.dimension:
             raise ValueError(f"data module: shape: expected {domain.dimension} numbers, got {tuple(shape)}")
         return domain.with_shape(tuple(shape))

@@ -13,7 +13,7 @@ from torch import Tensor
 from pdeops.data.array_checks import as_channels, as_frames
 from pdeops.data.schema import FieldLayout, Metadata, StoreError
 from pdeops.data.writing import atomic_file, create_dataset, write_batch
-from pdeops.domains import Grid
+from pdeops.domains import Domain
 
 
 def read_arrays(path: str | Path, names: Sequence[str] | None = None) -> dict[str, numpy.ndarray]:
@@ -63,11 +63,11 @@ def import_arrays(
     destination: str | Path,
     inputs: Mapping[str, numpy.ndarray | Tensor],
     outputs: numpy.ndarray | Tensor,
-    domain: Grid,
+    domain: Domain,
     *,
     times: Sequence[float] | None = None,
     output_channels: Sequence[str] = ("output",),
-    output_domain: Grid | None = None,
+    output_domain: Domain | None = None,
     num_validation: int = 0,
     num_test: int = 0,
     problem: str = "",
@@ -79,11 +79,11 @@ def import_arrays(
         destination: The HDF5 file to make.
         inputs: Arrays by name, each (samples, channels, *domain.shape), or without the channels for one.
         outputs: Shape (samples, [times,] channels, *output_domain.shape), or without the channels.
-        domain: Grid of the inputs.
+        domain: Grid or mesh of the inputs.
         times: Times of the frames, or None for a steady problem.
         output_channels: Names of the output channels. Inputs called ``initial_<output>`` are the state at
             time 0.
-        output_domain: Grid of the outputs; that of the inputs by default.
+        output_domain: Grid or mesh of the outputs; that of the inputs by default.
         num_validation: Number of validation samples, before the test samples.
         num_test: Number of test samples, the last ones, as published data sets have it.
         problem: Name of the problem that the data belongs to, or empty.
@@ -113,7 +113,7 @@ def import_arrays(
         targets = as_frames("outputs", outputs, len(times), output_domain)
     num_samples = len(targets)
     channels = tuple(output_channels)
-    if targets.shape[-output_domain.dimension - 1] != len(channels):
+    if targets.shape[-len(output_domain.shape) - 1] != len(channels):
         raise ValueError(
             f"outputs: expected as many channels as the names {channels}, got shape {tuple(targets.shape)}"
         )

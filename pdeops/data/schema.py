@@ -6,7 +6,8 @@
                             problem_parameters, solver, solver_settings, seed, settings, initial_inputs
     /inputs/<name>/values   (samples, channels, *shape)
     /outputs/values         (samples, channels, *shape) or (samples, time, channels, *shape)
-    /.../coordinates/<axis> the points of each axis
+    /.../coordinates/<axis> the points of each axis, on a grid
+    /.../mesh/points        (points, dimension), on a mesh; also mesh/simplices, mesh/boundaries/<name>
     /outputs/times          (time,), where there is a time
     /split                  (samples,) 0 train, 1 validation, 2 test
     /complete               (batches,) which of the batches it was generated in are whole
@@ -27,7 +28,8 @@ import h5py
 import numpy
 import torch
 
-from pdeops.domains import Field, Grid
+from pdeops.data.stored_meshes import read_mesh_group, write_mesh_group
+from pdeops.domains import Domain, Field, Grid
 
 FORMAT = "pdeops-dataset"
 FORMAT_VERSION = 1
@@ -63,29 +65,20 @@ class FieldLayout:
     """What one stored field is, apart from its values.
 
     Args:
-        domain: Grid of the values.
+        domain: Grid or mesh of the values.
         channels: Channel names.
         units: Channel units.
         times: Times of the frames, or None.
     """
 
-    domain: Grid
+    domain: Domain
     channels: tuple[str, ...]
     units: tuple[str, ...]
     times: tuple[float, ...] | None = None
 
     @classmethod
     def of(cls, field: Field) -> FieldLayout:
-        """Return the layout of a field.
-
-        Raises:
-            TypeError: The field lives on a mesh, which this format does not hold.
-        """
-        if not isinstance(field.domain, Grid):
-            raise TypeError(
-                f"storing {field.channels}: expected a field on a Grid, got {type(field.domain).__name__}; "
-                "try FieldDataset.from_arrays, which takes any domain and keeps the data in memory"
-            )
+        """Return the layout of a field."""
         times = None if field.times is None else tuple(field.times.tolist())
         return cls(field.domain, field.channels, field.units, times)
 
@@ -110,17 +103,23 @@ class FieldLayout:
             fletcher32=True,
         )
         names = ["sample", *(() if self.times is None else ("time",)), "channel"]
-        for dimension, name in enumerate([*names, *(axis.name for axis in self.domain.axes)]):
+        axes = self.domain.axes if isinstance(self.domain, Grid) else ()
+        for dimension, name in enumerate([*names, *([axis.name for axis in axes] or ["point"])]):
             values.dims[dimension].label = name
-        for axis in self.domain.axes:
+        for axis in axes:
             points = axis.points.numpy()
             group.create_dataset(
                 f"coordinates/{axis.name}", data=points, chunks=points.shape, fletcher32=True
             )
+        if isinstance(self.domain, Grid):
+            description: dict[str, Any] = self.domain.to_dict()
+        else:
+            write_mesh_group(group, self.domain)
+            description = {"mesh": {"dimension": self.domain.dimension}}
         if self.times is not None:
             times = numpy.array(self.times)
             group.create_dataset("times", data=times, chunks=times.shape, fletcher32=True)
-        write_text(group.attrs, "domain", json.dumps(self.domain.to_dict()))
+        write_text(group.attrs, "domain", json.dumps(description))
         write_text(group.attrs, "channels", json.dumps(self.channels))
         write_text(group.attrs, "units", json.dumps(self.units))
         return values
@@ -135,7 +134,8 @@ class FieldLayout:
         where = f"{group.file.filename}: {group.name.removeprefix('/')}"
         try:
             times = tuple(group["times"][()].tolist()) if "times" in group else None
-            domain = Grid.from_dict(json.loads(read_text(group.attrs, "domain")))
+            description = json.loads(read_text(group.attrs, "domain"))
+            domain = read_mesh_group(group) if "mesh" in description else Grid.from_dict(description)
             channels, units = (
                 tuple(json.loads(read_text(group.attrs, name))) for name in ("channels", "units")
             )

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,8 @@ import h5py
 import numpy
 
 from pdeops.data.schema import SPLITS, FieldLayout, Metadata, StoreError
-from pdeops.domains import Field
+from pdeops.data.stored_meshes import shared_mesh
+from pdeops.domains import Field, Mesh
 
 
 class Store:
@@ -63,6 +65,7 @@ class Store:
         names = tuple(self._file["inputs"])
         layouts = {f"inputs/{name}": FieldLayout.read(self._file[f"inputs/{name}"]) for name in names}
         layouts["outputs"] = FieldLayout.read(self._file["outputs"])
+        layouts = _with_shared_meshes(layouts)
         self._codes = self._file["split"][()]
         complete = self._file["complete"][()]
         self.layouts = layouts
@@ -175,6 +178,18 @@ class Store:
     def __setstate__(self, state: dict[str, Any]) -> None:
         self.__dict__.update(state)
         self._file = _open(self.path)
+
+
+def _with_shared_meshes(layouts: Mapping[str, FieldLayout]) -> dict[str, FieldLayout]:
+    """The layouts with one mesh for all fields that were stored on the same one."""
+    known: list[Mesh] = []
+    result = dict(layouts)
+    for name, layout in layouts.items():
+        if isinstance(layout.domain, Mesh):
+            mesh = shared_mesh(layout.domain, known)
+            known.append(mesh)
+            result[name] = replace(layout, domain=mesh)
+    return result
 
 
 def _open(path: Path) -> h5py.File:
