@@ -23,6 +23,7 @@ from pdeops.problems.heat import HeatEquation
 from pdeops.problems.helmholtz import Helmholtz, RandomSoundSpeed
 from pdeops.problems.korteweg_de_vries import KortewegDeVries
 from pdeops.problems.kuramoto_sivashinsky import KuramotoSivashinsky
+from pdeops.problems.linear_elasticity import LinearElasticity
 from pdeops.problems.linear_terms import LinearTerm
 from pdeops.problems.manufactured import conditions_of, source_of
 from pdeops.problems.multiscale_permeability import MultiscalePermeability
@@ -38,8 +39,10 @@ from pdeops.problems.screened_poisson import ScreenedPoisson
 from pdeops.problems.semilinear import SemilinearProblem
 from pdeops.problems.smooth_random_field import SmoothRandomField
 from pdeops.problems.steady_allen_cahn import SteadyAllenCahn
+from pdeops.problems.stokes import Stokes
 from pdeops.problems.time_derivative import time_derivative_matrix
 from pdeops.problems.variable import Variable
+from pdeops.problems.vector_problem import VectorProblem
 
 __all__ = [
     "AdvectionDiffusionReaction",
@@ -61,6 +64,7 @@ __all__ = [
     "Helmholtz",
     "KortewegDeVries",
     "KuramotoSivashinsky",
+    "LinearElasticity",
     "LinearTerm",
     "LognormalPermeability",
     "MultiscalePermeability",
@@ -81,8 +85,10 @@ __all__ = [
     "SmoothRandomField",
     "SpectralSpace",
     "SteadyAllenCahn",
+    "Stokes",
     "TwoPhasePermeability",
     "Variable",
+    "VectorProblem",
     "autograd_rule",
     "cole_hopf_burgers",
     "conditions_of",

@@ -15,7 +15,7 @@ from sympy.core.function import AppliedUndef
 from torch import Tensor
 
 from pdeops.domains import AxisKind, Domain, Field
-from pdeops.problems.boundary_condition import DEFAULT, BoundaryConditions, Dirichlet
+from pdeops.problems.boundary_condition import DEFAULT, BoundaryCondition, BoundaryConditions, Dirichlet
 from pdeops.problems.expression import Value, evaluate
 from pdeops.problems.problem import Problem
 
@@ -43,7 +43,7 @@ class EllipticProblem(Problem):
         AxisKind.PERIODIC,
     )
 
-    boundary: BoundaryConditions = field(default=BoundaryConditions({DEFAULT: Dirichlet()}))
+    boundary: Mapping[str, BoundaryCondition] = field(default=BoundaryConditions({DEFAULT: Dirichlet()}))
 
     @property
     def unknown(self) -> sympy.Expr:

@@ -14,7 +14,13 @@ from jaxtyping import Float, Float64
 from torch import Tensor
 
 from pdeops.domains import AxisKind, Domain, Field, Grid
-from pdeops.problems.boundary_condition import DEFAULT, BoundaryConditions, Dirichlet, Neumann
+from pdeops.problems.boundary_condition import (
+    DEFAULT,
+    BoundaryCondition,
+    BoundaryConditions,
+    Dirichlet,
+    Neumann,
+)
 from pdeops.problems.expression import Value, evaluate
 from pdeops.problems.latex_printer import EquationPrinter
 from pdeops.problems.parameter import NumberParameter
@@ -74,9 +80,23 @@ class Problem(Parameterised, ABC):
         """The equations, one for each output and auxiliary unknown, in that order."""
 
     @property
-    def boundary(self) -> BoundaryConditions | None:
+    def boundary(self) -> Mapping[str, BoundaryCondition] | None:
         """Conditions by boundary part: a field of the problems that have a boundary, None for the others."""
         return None
+
+    def conditions_on(self, domain: Domain) -> dict[str, BoundaryCondition]:
+        """The condition of every part of a domain's boundary, in the order of its names.
+
+        Args:
+            domain: Grid or mesh.
+
+        Returns:
+            Conditions by part; none on a torus.
+
+        Raises:
+            ValueError: See `BoundaryConditions.on`.
+        """
+        return BoundaryConditions(self.boundary).on(domain) if self.boundary is not None else {}
 
     @property
     def conormal_coefficient(self) -> sympy.Expr:
@@ -183,8 +203,7 @@ class Problem(Parameterised, ABC):
             raise ValueError(f"{expected} a {type(domain).__name__}{hint}")
         elif domain.dimension != self.dimension:
             raise ValueError(f"{expected} a mesh in {domain.dimension} dimensions{hint}")
-        if self.boundary is not None:
-            self.boundary.on(domain)
+        self.conditions_on(domain)
         return domain
 
     def check_grid(self, domain: Domain) -> Grid:

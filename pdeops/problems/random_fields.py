@@ -128,7 +128,9 @@ class PeriodicRandomField(RandomField):
 
 @dataclass(frozen=True, kw_only=True)
 class NeumannRandomField(RandomField):
-    """`RandomField` on a box with zero normal derivative: the eigenfunctions are products of cosines.
+    """`RandomField` with zero normal derivative at the ends of a box: the eigenfunctions are cosines.
+
+    On periodic axes they are sines and cosines of whole periods, so boxes may mix both kinds of axes.
 
     Good values: Darcy benchmark: ``scale=3, smoothness=2, inverse_length=3``.
     """
@@ -137,52 +139,53 @@ class NeumannRandomField(RandomField):
         """Draw one field a seed.
 
         Args:
-            domain: Grid of nodes, cells or Chebyshev points on every axis; or a mesh, on whose points the
-                field of its bounding box is evaluated.
+            domain: A grid; or a mesh, on whose points the field of its bounding box is evaluated.
             seeds: Non-negative integers.
 
         Returns:
             Values, float64, on the CPU.
 
         Raises:
-            ValueError: An axis is periodic, or a seed is no seed.
+            ValueError: A seed is no seed.
         """
         axes = domain.axes if isinstance(domain, Grid) else _bounding_axes(domain)
-        kept = []
-        for axis in axes:
-            if axis.kind is AxisKind.PERIODIC:
-                raise ValueError(f"Neumann random field: expected axes with ends, got periodic {axis.name!r}")
-            held = axis.num_points - 1
-            # Chebyshev points are pi/2 times sparser than uniform ones in the middle.
-            held = int(2 / math.pi * held) if axis.kind is AxisKind.CHEBYSHEV else held
-            kept.append(min(self.max_wavenumber, held))
-        waves = [
-            math.pi / axis.length * torch.arange(k + 1).double() for axis, k in zip(axes, kept, strict=True)
-        ]
+        points = [axis.points for axis in axes] if isinstance(domain, Grid) else list(domain.points.unbind(1))
+        bases, waves = [], []
+        for axis, x in zip(axes, points, strict=True):
+            basis, wavenumbers = self._eigenfunctions(axis, x)
+            bases.append(basis)
+            waves.append(wavenumbers)
         deviations = self._standard_deviations(_sum_of_squares(waves), math.prod(a.length for a in axes))
-        shape = (self.max_wavenumber + 1,) * len(axes)
-        window = tuple(slice(k + 1) for k in kept)
+        shape = tuple((2 if axis.is_periodic else 1) * self.max_wavenumber + 1 for axis in axes)
+        window = tuple(slice(len(k)) for k in waves)
         values = torch.stack([_normal(shape, seed)[window] for seed in seeds]) * deviations
         if isinstance(domain, Grid):
-            for axis, k in zip(axes, waves, strict=True):
+            for basis in bases:
                 # Takes the first axis of waves, appends the axis of points: at the end the order is back.
-                values = torch.tensordot(values, _cosines(axis, axis.points, k), dims=([1], [1]))
+                values = torch.tensordot(values, basis, dims=([1], [1]))
             return values
-        # The last axis of points is contracted first; the others are summed point by point.
-        bases = [
-            _cosines(axis, x, k) for axis, x, k in zip(axes, domain.points.unbind(1), waves, strict=True)
-        ]
+        # The last axis of waves becomes the points; the others are summed point by point.
         values = torch.tensordot(values, bases[-1], dims=([-1], [1]))
         for basis in reversed(bases[:-1]):
             values = torch.einsum("...kp,pk->...p", values, basis)
         return values
 
-
-def _cosines(axis: Axis, points: Tensor, waves: Tensor) -> Tensor:
-    """Orthonormal cosines of an interval (up to its length) at points, shape (points, waves)."""
-    basis = torch.cos((points - axis.lower)[:, None] * waves)
-    basis[:, 1:] *= math.sqrt(2)
-    return basis
+    def _eigenfunctions(self, axis: Axis, points: Tensor) -> tuple[Tensor, Tensor]:
+        """Eigenfunctions of mean square one at points (points, waves), and their angular wavenumbers."""
+        held = (axis.num_points - 1) // (2 if axis.is_periodic else 1)
+        # Chebyshev points are pi/2 times sparser than uniform ones in the middle.
+        held = int(2 / math.pi * held) if axis.kind is AxisKind.CHEBYSHEV else held
+        numbers = torch.arange(min(self.max_wavenumber, held) + 1).double()
+        phase = (points - axis.lower)[:, None] * (math.pi / axis.length)
+        if not axis.is_periodic:
+            basis = torch.cos(phase * numbers)
+            basis[:, 1:] *= math.sqrt(2)
+            return basis, math.pi / axis.length * numbers
+        # 1, cos, sin, cos, sin ...: a coarser grid keeps the first ones, with the same random numbers.
+        both = torch.stack([torch.cos(2 * phase * numbers), torch.sin(2 * phase * numbers)], dim=-1)
+        basis = both.flatten(1)[:, 1:] * math.sqrt(2)
+        basis = torch.cat([torch.ones_like(basis[:, :1]), basis[:, 1:]], dim=1)
+        return basis, 2 * math.pi / axis.length * numbers.repeat_interleave(2)[1:]
 
 
 def _bounding_axes(mesh: Mesh) -> tuple[Axis, ...]:

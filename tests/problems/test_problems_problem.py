@@ -158,7 +158,8 @@ def test_residual_says_what_does_not_fit():
 def test_latex_is_written_with_the_symbols():
     assert Burgers1D().latex().splitlines() == [
         r"u \partial_{x} u + \partial_{t} u = \nu \partial_{x}^{2} u \\",
-        r"u\left(x, 0\right) = u_0",
+        r"u\left(x, 0\right) = u_0 \\",
+        r"u = 0 \quad\text{on the boundary}",
     ]
     darcy = Darcy2D().latex()
     assert r"\partial_{x} \left(a \partial_{x} p\right)" in darcy

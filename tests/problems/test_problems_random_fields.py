@@ -5,7 +5,7 @@ import math
 import pytest
 import torch
 
-from pdeops.domains import Grid
+from pdeops.domains import Grid, Mesh
 from pdeops.problems import (
     Burgers1D,
     Darcy2D,
@@ -158,11 +158,35 @@ def test_arguments_are_checked():
         NeumannRandomField(**{**SMALL, "max_wavenumber": 0})
     with pytest.raises(ValueError, match="expected periodic axes, got nodes"):
         PeriodicRandomField(**SMALL).sample(Grid.box((8, 8)), [0])
-    with pytest.raises(ValueError, match="expected axes with ends, got periodic"):
-        NeumannRandomField(**SMALL).sample(Grid.periodic((8, 8)), [0])
     with pytest.raises(ValueError, match="expected non-negative integers, got -1"):
         PeriodicRandomField(**SMALL).sample(Grid.periodic((8, 8)), [-1])
     with pytest.raises(ValueError, match="low: expected a positive number, got 0"):
         TwoPhasePermeability(low=0.0)
     with pytest.raises(ValueError, match="median: expected a positive number"):
         LognormalPermeability(median=-1.0)
+
+
+def test_boxes_of_mixed_axes_keep_covariance_and_functions():
+    """Variance at a point: the sum over the eigenfunctions, waves of whole periods in x, cosines in y."""
+    field = NeumannRandomField(**SMALL)
+    grid = Grid.box((16, 15), ["periodic", "nodes"], upper=(2.0, 1.0))
+    values = field.sample(grid, range(4000))
+    k = math.pi * torch.arange(SMALL["max_wavenumber"] + 1).double()
+    eigenvalues = k[:, None] ** 2 + k**2  # period 2: angular wavenumbers pi k
+    powers = SMALL["scale"] ** 2 / 2 * (eigenvalues + SMALL["inverse_length"] ** 2) ** -SMALL["smoothness"]
+    powers[0, 0] = 0
+    powers[1:] *= 2  # a sine and a cosine
+    powers[:, 1:] *= 2 * torch.cos(k[1:] * 0.5) ** 2
+    assert values[:, :, 7].var(0).mean().item() == pytest.approx(powers.sum().item(), rel=0.05)
+    coarse = field.sample(grid.with_shape((32, 29)), [5])
+    torch.testing.assert_close(field.sample(grid, [5])[:, :, ::7], coarse[:, ::2, ::14])
+
+
+def test_a_mesh_gets_the_field_of_its_bounding_box():
+    corners = torch.tensor([[0.0, 0.0], [2.0, 0.0], [2.0, 1.0], [0.0, 1.0], [0.3, 0.6]], dtype=torch.float64)
+    mesh = Mesh(corners, torch.tensor([[0, 1, 4], [1, 2, 4], [2, 3, 4], [3, 0, 4]]))
+    field = NeumannRandomField(scale=3.0, smoothness=2.0, inverse_length=2.0, max_wavenumber=1)
+    grid = Grid.box((21, 11), upper=(2.0, 1.0))
+    expected = field.sample(grid, [7])[0]
+    places = [(0, 0), (20, 0), (20, 10), (0, 10), (3, 6)]
+    torch.testing.assert_close(field.sample(mesh, [7])[0], torch.stack([expected[place] for place in places]))
