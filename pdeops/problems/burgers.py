@@ -1,31 +1,33 @@
-"""Viscous Burgers equation in one dimension."""
+"""Burgers equation in one dimension."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import ClassVar
 
 import sympy
-from sympy import Derivative, Eq, cos, exp, pi
+from sympy import Eq, cos, exp, pi
 
-from pdeops.domains import Domain, Field, Grid
+from pdeops.domains import AxisKind, Domain, Field, Grid
+from pdeops.problems.boundary_condition import DEFAULT, BoundaryCondition, BoundaryConditions, Dirichlet
+from pdeops.problems.conservation_law import ConservationLaw
 from pdeops.problems.parameter import parameter
 from pdeops.problems.problem import ExactSolution
 from pdeops.problems.random_fields import PeriodicRandomField, Sampler
-from pdeops.problems.semilinear import SemilinearProblem
 from pdeops.problems.variable import Variable
 
 PAPER_SAMPLER = PeriodicRandomField(scale=25.0, smoothness=2.0, inverse_length=5.0, max_wavenumber=4096)
 
 
 @dataclass(frozen=True, kw_only=True)
-class Burgers1D(SemilinearProblem):
-    r"""Velocity on the unit circle.
+class Burgers1D(ConservationLaw):
+    r"""Velocity on a circle or an interval.
 
     .. math:: \partial_t u + u \partial_x u = \nu \partial_x^2 u
 
-    Maps the initial velocity to the velocity at later times. All quantities are dimensionless.
+    Maps the initial velocity to the velocity at later times. All quantities are dimensionless. The standard
+    box is the unit circle; any other interval will do.
 
     Two settings are published under the name of one benchmark:
 
@@ -36,13 +38,16 @@ class Burgers1D(SemilinearProblem):
       smoothness=2.5, inverse_length=7.0, max_wavenumber=512))``.
 
     Args:
-        viscosity: Viscosity :math:`\nu > 0`.
-        sampler: Distribution of the initial velocity, mean zero.
+        viscosity: Viscosity :math:`\nu \ge 0`. Without viscosity the equation holds in the form
+            :math:`\partial_t u + \partial_x (u^2/2) = 0`, which shocks need.
+        sampler: Distribution of the initial velocity, mean zero. The default one is for circles.
+        boundary: Conditions where the interval ends.
 
-    Good values: ``viscosity=0.1``, 128 points and more, time 1; ``1e-2`` on 256; ``1e-3`` on 1024.
+    Good values: ``viscosity=0.1``, 128 points and more, time 1; ``1e-2`` on 256; ``1e-3`` on 1024; 0 with
+        finite volumes on any grid.
 
     Failure mode: Shocks have the width :math:`\nu / |u|`: with fewer than about three points across one,
-        spectral solutions oscillate.
+        spectral solutions oscillate; finite volumes do not.
 
     Source: Z. Li et al. (2020), Fourier neural operator for parametric partial differential equations,
     arXiv:2010.08895. Exact solution: E. Hopf (1950), doi:10.1002/cpa.3160030302; J. D. Cole (1951),
@@ -53,17 +58,33 @@ class Burgers1D(SemilinearProblem):
     dimension: ClassVar[int] = 1
     inputs: ClassVar[tuple[Variable, ...]] = (Variable("initial_velocity", latex="u_0"),)
     outputs: ClassVar[tuple[Variable, ...]] = (Variable("velocity", latex="u"),)
+    axis_kinds: ClassVar[tuple[AxisKind, ...]] = tuple(AxisKind)
+    applies_product_rule: ClassVar[bool] = True
 
-    viscosity: float = parameter(0.1, symbol=r"\nu", positive=True)
+    viscosity: float = parameter(0.1, symbol=r"\nu", non_negative=True)
     sampler: Sampler = PAPER_SAMPLER
+    boundary: Mapping[str, BoundaryCondition] = field(default=BoundaryConditions({DEFAULT: Dirichlet()}))
 
     @property
-    def equations(self) -> tuple[sympy.Eq, ...]:
-        """Transport by the velocity itself, and diffusion."""
-        (x,) = self.space_symbols
+    def fluxes(self) -> tuple[tuple[sympy.Expr, ...], ...]:
+        """Momentum carried by the velocity itself."""
+        return ((self.function("velocity") ** 2 / 2,),)
+
+    @property
+    def characteristic_speeds(self) -> tuple[tuple[sympy.Expr, sympy.Expr], ...]:
+        """The velocity."""
         u = self.function("velocity")
-        transport = Derivative(u, self.time_symbol) + u * Derivative(u, x)
-        return (Eq(transport, self.symbol("viscosity") * Derivative(u, (x, 2)), evaluate=False),)
+        return ((u, u),)
+
+    @property
+    def diffusivity(self) -> sympy.Expr:
+        """The viscosity."""
+        return self.symbol("viscosity")
+
+    @property
+    def conormal_coefficient(self) -> sympy.Expr:
+        """The viscosity."""
+        return self.symbol("viscosity")
 
     @property
     def initial_conditions(self) -> tuple[sympy.Eq, ...]:

@@ -21,12 +21,14 @@ class NumberParameter:
         symbol: LaTeX of the parameter.
         unit: Unit; ``"1"`` says that it is dimensionless.
         positive: Whether it must be above zero.
+        non_negative: Whether it must be zero or above.
     """
 
     default: float
     symbol: str
     unit: str = "1"
     positive: bool = False
+    non_negative: bool = False
 
     def check(self, name: str, value: object) -> float:
         """Return the value as a float.
@@ -40,14 +42,16 @@ class NumberParameter:
 
         Raises:
             TypeError: It is no number.
-            ValueError: It is not finite, or not positive where it must be.
+            ValueError: It is not finite, or has a sign that it must not have.
         """
-        expected = f"{name}: expected a {'positive' if self.positive else 'finite'} number, got"
+        kind = "positive" if self.positive else "non-negative" if self.non_negative else "finite"
+        expected = f"{name}: expected a {kind} number, got"
         hint = f"try {self.default:g}"
         if isinstance(value, bool) or not isinstance(value, Real):
             raise TypeError(f"{expected} {value!r} of type {type(value).__name__}; {hint}")
         number = float(value)
-        if not math.isfinite(number) or (self.positive and number <= 0):
+        is_out = (self.positive and number <= 0) or (self.non_negative and number < 0)
+        if not math.isfinite(number) or is_out:
             raise ValueError(f"{expected} {value!r}; {hint}")
         return number
 
@@ -65,7 +69,9 @@ class FormulaParameter:
     unit: str = "1"
 
 
-def parameter(default: float, *, symbol: str, unit: str = "1", positive: bool = False) -> Any:
+def parameter(
+    default: float, *, symbol: str, unit: str = "1", positive: bool = False, non_negative: bool = False
+) -> Any:
     r"""Declare a physical parameter as a field of a problem's dataclass.
 
     Args:
@@ -73,6 +79,7 @@ def parameter(default: float, *, symbol: str, unit: str = "1", positive: bool = 
         symbol: LaTeX of the parameter.
         unit: Unit; ``"1"`` says that it is dimensionless.
         positive: Whether it must be above zero.
+        non_negative: Whether it must be zero or above.
 
     Returns:
         A dataclass field; `Problem` checks its value when it is constructed.
@@ -80,7 +87,9 @@ def parameter(default: float, *, symbol: str, unit: str = "1", positive: bool = 
     Example:
         ``viscosity: float = parameter(1e-3, symbol=r"\nu", positive=True)``
     """
-    return field(default=default, metadata={KEY: NumberParameter(default, symbol, unit, positive)})
+    return field(
+        default=default, metadata={KEY: NumberParameter(default, symbol, unit, positive, non_negative)}
+    )
 
 
 def formula(default: str, *, symbol: str, unit: str = "1") -> Any:
