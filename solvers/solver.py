@@ -25,6 +25,7 @@ class SolveStatus(StrEnum):
     STAGNATION = "stagnation"
     BLOW_UP = "blow_up"
     BREAKDOWN = "breakdown"
+    SINGULAR = "singular"
 
     @property
     def diagnosis(self) -> str:
@@ -56,6 +57,10 @@ _DIAGNOSES = {
     SolveStatus.BREAKDOWN: (
         "a search direction has no positive energy: the matrix is not symmetric positive definite, so look "
         "for a coefficient that is not positive or not finite"
+    ),
+    SolveStatus.SINGULAR: (
+        "the matrix has no inverse to rounding: (a) the boundary conditions leave a constant or a motion free, "
+        "so fix it on some part; (b) a reaction coefficient hits an eigenvalue (resonance), so change it a little"
     ),
 }
 
@@ -138,6 +143,18 @@ class Solver(ABC):
         Returns:
             The reason in words ("expected periodic axes, got nodes for 'x'"), or None if it can.
         """
+
+    def prefers(self, problem: Problem, domain: Domain) -> bool:
+        """Whether to take this method before those that stand before it in the catalogue; rarely so.
+
+        Args:
+            problem: See `unsuited`.
+            domain: See `unsuited`.
+
+        Returns:
+            Whether the methods before it could solve the problem, but badly (shocks by Fourier waves).
+        """
+        return False
 
     def check(
         self, problem: Problem, inputs: Mapping[str, Field], domain: Domain, times: Tensor | None

@@ -1,0 +1,190 @@
+"""Sparse linear systems with some unknowns given: direct, or by algebraic multigrid."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from types import ModuleType
+from typing import Any, Literal
+
+import numpy
+from scipy import sparse
+from scipy.sparse.linalg import splu
+
+from solvers.elements.element_space import Array
+from solvers.solver import SolveStatus
+
+Method = Literal["direct", "amg"]
+
+SMALLEST_PIVOT = 1e-13
+"""Ratio of the smallest to the largest pivot below which a matrix counts as singular."""
+
+WORST_RESIDUAL = 1e-8
+"""Relative residual above which a direct solution is not trusted."""
+
+
+class SingularMatrix(ArithmeticError):
+    """The matrix has no inverse to rounding."""
+
+
+@dataclass(frozen=True, eq=False)
+class SystemSolution:
+    """What a linear solve gave.
+
+    Args:
+        values: All unknowns, the given ones included.
+        status: How it ended.
+        residuals: Relative residual norm after each iteration; one number for a direct solve.
+    """
+
+    values: Array
+    status: SolveStatus
+    residuals: tuple[float, ...]
+
+
+@dataclass(frozen=True, eq=False)
+class OpenLevel:
+    r"""A vector that the matrix sends to zero, and how its part in the solution is chosen.
+
+    Args:
+        null: The vector, ones on the unknowns whose level is open and zeros elsewhere.
+        weights: Weights of the mean that is to vanish, :math:`m_i = \int \phi_i` on these unknowns.
+    """
+
+    null: Array
+    weights: Array
+
+
+class SparseSystem:
+    r"""A matrix that is set up once and solved with for many right sides.
+
+    Args:
+        matrix: Square, sparse.
+        fixed: Unknowns that are given.
+        method: ``"direct"``: sparse LU of SuperLU; ``"amg"``: conjugate gradients preconditioned by smoothed
+            aggregation of pyamg, for symmetric positive definite matrices.
+        open_level: The null space of the matrix: its mean in the solution is then zero, and what the right
+            side has of it is left out. None for a regular matrix.
+        near_null_space: Vectors that the operator hardly sees, for ``"amg"``; constants by default.
+        tolerance: Of the relative residual, for ``"amg"``.
+        max_iterations: For ``"amg"``.
+        symmetric: Whether a direct solve may use a symmetric ordering of the unknowns: for definite matrices.
+
+    Raises:
+        SingularMatrix: A direct factorisation meets a pivot of zero.
+        ImportError: pyamg is wanted and not installed.
+    """
+
+    def __init__(
+        self,
+        matrix: Any,
+        fixed: Array,
+        *,
+        method: Method = "direct",
+        open_level: OpenLevel | None = None,
+        near_null_space: Array | None = None,
+        tolerance: float = 1e-10,
+        max_iterations: int = 200,
+        symmetric: bool = False,
+    ) -> None:
+        self.method = method
+        self.tolerance = tolerance
+        self.max_iterations = max_iterations
+        self.size = matrix.shape[0]
+        self.fixed = fixed
+        self.free = numpy.setdiff1d(numpy.arange(self.size), fixed)
+        rows = matrix.tocsr()[self.free]
+        self._inner = rows[:, self.free]
+        self._coupling = rows[:, fixed]
+        self.open_level = None
+        if open_level is not None:
+            self.open_level = OpenLevel(open_level.null[self.free], open_level.weights[self.free])
+        if method == "amg":
+            near = None if near_null_space is None else near_null_space[self.free]
+            self._hierarchy = import_pyamg().smoothed_aggregation_solver(
+                self._inner.tocsr(), B=near, coarse_solver="pinv", max_coarse=200
+            )
+        elif len(self.free):
+            self._kept = numpy.arange(len(self.free))
+            self._factors = self._factorise(symmetric)
+
+    def _factorise(self, symmetric: bool) -> Any:
+        matrix = self._inner
+        if self.open_level is not None:
+            # One unknown of the level is set to zero; as the right side balances, its equation holds anyway.
+            self._kept = numpy.delete(self._kept, numpy.argmax(self.open_level.null))
+            matrix = matrix[self._kept][:, self._kept]
+        options = {"SymmetricMode": True} if symmetric else {}
+        ordering = "MMD_AT_PLUS_A" if symmetric else "COLAMD"
+        try:
+            factors = splu(
+                matrix.tocsc(),
+                permc_spec=ordering,
+                diag_pivot_thresh=0.0 if symmetric else 1.0,
+                options=options,
+            )
+        except RuntimeError as error:
+            raise SingularMatrix(str(error)) from None
+        pivots = abs(factors.U.diagonal())
+        if pivots.min() <= SMALLEST_PIVOT * pivots.max():
+            raise SingularMatrix(f"pivots from {pivots.max():.1e} down to {pivots.min():.1e}")
+        return factors
+
+    def solve(self, load: Array, given: Array) -> SystemSolution:
+        """Solve for one right side.
+
+        Args:
+            load: Right side of all equations.
+            given: Values of the fixed unknowns.
+
+        Returns:
+            The solution.
+        """
+        values = numpy.zeros(self.size)
+        values[self.fixed] = given
+        right = load[self.free] - self._coupling @ given
+        level = self.open_level
+        if level is not None:
+            right = right - level.weights * (level.null @ right / (level.null @ level.weights))
+        scale = float(numpy.linalg.norm(right))
+        if scale == 0 or not len(self.free):
+            return SystemSolution(values, SolveStatus.CONVERGED, (0.0,))
+        if self.method == "amg":
+            history: list[float] = []
+            inner = self._hierarchy.solve(
+                right, tol=self.tolerance, maxiter=self.max_iterations, accel="cg", residuals=history
+            )
+            norms = tuple(float(norm) / scale for norm in history[:-1])
+        else:
+            inner = numpy.zeros_like(right)
+            inner[self._kept] = self._factors.solve(right[self._kept])
+            norms = ()
+        if level is not None:
+            inner = inner - level.null * (level.weights @ inner / (level.weights @ level.null))
+        # The residual of the solution itself, not the one that an iteration updates.
+        last = float(numpy.linalg.norm(right - self._inner @ inner)) / scale
+        values[self.free] = inner
+        return SystemSolution(values, self._status(last), (*norms, last))
+
+    def _status(self, residual: float) -> SolveStatus:
+        if self.method == "amg":
+            # The iteration stops on a residual that it updates; rounding may part the two a little.
+            return SolveStatus.CONVERGED if residual <= 10 * self.tolerance else SolveStatus.ITERATION_LIMIT
+        return SolveStatus.CONVERGED if residual <= WORST_RESIDUAL else SolveStatus.SINGULAR
+
+
+def import_pyamg() -> ModuleType:
+    """Import pyamg, which is optional.
+
+    Returns:
+        The module.
+
+    Raises:
+        ImportError: It is not installed; the message names the extra to install.
+    """
+    try:
+        import pyamg
+    except ImportError as error:
+        raise ImportError(
+            "method='amg': expected pyamg, got none installed; try pip install 'pdeops[fem]', or method='direct'"
+        ) from error
+    return pyamg
