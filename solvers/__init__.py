@@ -5,10 +5,13 @@ float64 on the device of its inputs, and declares its orders of convergence.
 """
 
 from solvers.catalogue import CATALOGUE, solve, suitable
-from solvers.elliptic.cell_axis import CellAxis
-from solvers.elliptic.finite_volume_darcy import FiniteVolumeDarcy
+from solvers.elliptic.finite_volume_multigrid import FiniteVolumeMultigridSolver
+from solvers.elliptic.finite_volume_system import FiniteVolumeSystem
 from solvers.elliptic.flux_balance import FluxBalance
 from solvers.elliptic.multigrid import Multigrid
+from solvers.elliptic.unknown_axis import UnknownAxis
+from solvers.elliptic.wall import Wall
+from solvers.hyperbolic import FiniteVolumeSolver, Limiter, NumericalFlux, WenoSolver
 from solvers.krylov import (
     KrylovResult,
     conjugate_gradient,
@@ -25,20 +28,26 @@ from solvers.spectral.spectral_space import FourierSpace
 
 __all__ = [
     "CATALOGUE",
-    "CellAxis",
     "CrankNicolsonEulerSolver",
     "ETDRK4Coefficients",
-    "FiniteVolumeDarcy",
+    "FiniteVolumeMultigridSolver",
+    "FiniteVolumeSolver",
+    "FiniteVolumeSystem",
     "FluxBalance",
     "FourierSpace",
     "KrylovResult",
+    "Limiter",
     "Multigrid",
+    "NumericalFlux",
     "Solution",
     "SolveReport",
     "SolveStatus",
     "Solver",
     "SolverError",
     "SpectralSolver",
+    "UnknownAxis",
+    "Wall",
+    "WenoSolver",
     "conjugate_gradient",
     "etdrk4_step",
     "flexible_cg",

@@ -10,13 +10,15 @@ from torch import Tensor
 
 from pdeops.domains import Domain, Field
 from pdeops.problems import Problem
-from solvers.elliptic.finite_volume_darcy import FiniteVolumeDarcy
+from solvers.elliptic.finite_volume_multigrid import FiniteVolumeMultigridSolver
+from solvers.hyperbolic.finite_volume_solver import FiniteVolumeSolver
 from solvers.solver import Solution, Solver
 from solvers.spectral.spectral_solver import SpectralSolver
 
 CATALOGUE: tuple[Solver, ...] = (
     SpectralSolver(),
-    FiniteVolumeDarcy(),
+    FiniteVolumeSolver(),
+    FiniteVolumeMultigridSolver(),
 )
 """Solvers with their default settings, the preferred ones first: fast and exact before general."""
 
@@ -38,7 +40,7 @@ def suitable(problem: Problem, domain: Domain) -> Solver:
     """
     problem.check_domain(domain)
     reasons = []
-    for solver in CATALOGUE:
+    for solver in sorted(CATALOGUE, key=lambda solver: not solver.prefers(problem, domain)):
         reason = solver.unsuited(problem, domain)
         if reason is None:
             return solver

@@ -2,109 +2,145 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 from torch import Tensor
+
+from solvers.elliptic.neighbour_matrix import NeighbourMatrix
+from solvers.elliptic.unknown_axis import UnknownAxis, along
 
 
 @dataclass(frozen=True, eq=False)
 class FluxBalance:
-    r"""The operator :math:`(A u)_i = \sum_{j \sim i} T_{ij} (u_i - u_j)`, with u = 0 beyond the outer faces.
+    r"""The operator :math:`(A u)_i = \sum_{j \sim i} T_{ij} (u_i - u_j) + (w_i + m_i) u_i`.
 
-    The transmissibility T of a face is the flux through it for a difference of 1 between its two sides. With
-    all T >= 0, and an outer face with T > 0, the matrix is a symmetric positive definite M-matrix; the
-    eigenvalues of D^-1 A, D its diagonal, lie in (0, 2).
+    T is the transmissibility of the face between two unknowns: the flux through it for a difference of 1.
+    w couples to places of known value outside, m is the part that is in proportion to the volume or area of
+    the cell. With T, w, m >= 0, and one w or m positive, the matrix is a symmetric positive definite
+    M-matrix; the eigenvalues of D^-1 A, D its diagonal, lie in (0, 2). An unknown that is coupled to nothing
+    (outside of a mask) has a zero row.
 
     Args:
-        transmissibilities: One tensor an axis: (batch, *shape) with one more entry along that axis, the faces
-            from the lower to the upper end.
+        faces: T, one tensor an axis: (batch, *shape) with one entry less along that axis, or with as many on
+            a periodic axis, the last one the face that closes it.
+        walls: w by axis, each (batch, *shape): coupling across a distance along that axis.
+        mass: m (batch, *shape).
     """
 
-    transmissibilities: tuple[Float[Tensor, "batch ..."], ...]
+    faces: tuple[Float[Tensor, "batch ..."], ...]
+    walls: tuple[Float[Tensor, "batch ..."], ...]
+    mass: Float[Tensor, "batch ..."]
 
     @property
     def dimension(self) -> int:
         """Number of axes."""
-        return len(self.transmissibilities)
+        return len(self.faces)
 
     @property
     def shape(self) -> tuple[int, ...]:
         """Unknowns an axis."""
-        faces = self.transmissibilities[0].shape[1:]
-        return (faces[0] - 1, *faces[1:])
+        return tuple(self.mass.shape[1:])
+
+    @cached_property
+    def sinks(self) -> Float[Tensor, "batch ..."]:
+        """W + m, the sums of the rows."""
+        result = self.mass.clone()
+        for walls in self.walls:
+            result += walls
+        return result
 
     @cached_property
     def diagonal(self) -> Float[Tensor, "batch ..."]:
-        """D, the sum of each unknown's transmissibilities."""
-        both_sides = [
-            faces.narrow(dim, 0, size) + faces.narrow(dim, 1, size)
-            for dim, (faces, size) in enumerate(
-                zip(self.transmissibilities, self.shape, strict=True), start=1
-            )
-        ]
-        return torch.stack(both_sides).sum(0)
+        """D, the sum of each unknown's couplings; 0 outside of a mask."""
+        result = self.sinks.clone()
+        for dim, (faces, size) in enumerate(zip(self.faces, self.shape, strict=True), start=1):
+            if size == 1:
+                continue
+            inner = faces.narrow(dim, 0, size - 1)
+            result.narrow(dim, 0, size - 1).add_(inner)
+            result.narrow(dim, 1, size - 1).add_(inner)
+            if faces.shape[dim] == size:
+                closing = faces.narrow(dim, size - 1, 1)
+                result.narrow(dim, 0, 1).add_(closing)
+                result.narrow(dim, size - 1, 1).add_(closing)
+        return result
+
+    @cached_property
+    def is_singular(self) -> Bool[Tensor, " batch"]:
+        """Samples whose unknowns are coupled to each other only: constants have no flux."""
+        return (self.sinks == 0).flatten(1).all(1)
+
+    @cached_property
+    def matrix(self) -> NeighbourMatrix:
+        """The matrix in the layout of its products."""
+        return NeighbourMatrix(self.shape, self.faces, self.diagonal)
 
     def __call__(self, values: Float[Tensor, "batch ..."]) -> Float[Tensor, "batch ..."]:
-        """A u for values (batch, *shape); a larger batch needs that many transmissibilities, or one."""
-        result = self.diagonal * values
-        for dim, (faces, size) in enumerate(zip(self.transmissibilities, self.shape, strict=True), start=1):
-            inner = faces.narrow(dim, 1, size - 1)
-            result.narrow(dim, 1, size - 1).sub_(inner * values.narrow(dim, 0, size - 1))
-            result.narrow(dim, 0, size - 1).sub_(inner * values.narrow(dim, 1, size - 1))
-        return result
+        """A u for values (batch, *shape); a larger batch needs that many matrices, or one."""
+        return self.matrix.product(values)
 
     def dense(self) -> Float[Tensor, "batch unknowns unknowns"]:
         """The matrices, for small shapes: memory grows with the square of the number of unknowns."""
-        batch = len(self.transmissibilities[0])
-        num_unknowns = self.diagonal[0].numel()
-        identity = torch.eye(num_unknowns).to(self.transmissibilities[0]).reshape(num_unknowns, *self.shape)
-        columns = [
-            FluxBalance(tuple(t[i : i + 1] for t in self.transmissibilities))(identity) for i in range(batch)
-        ]
-        return torch.stack(columns).reshape(batch, num_unknowns, num_unknowns)
+        num_unknowns = math.prod(self.shape)
+        numbers = torch.arange(num_unknowns, device=self.mass.device).reshape(self.shape)
+        result = torch.diag_embed(self.diagonal.flatten(1))
+        for axis, (faces, size) in enumerate(zip(self.faces, self.shape, strict=True)):
+            if size == 1:
+                continue
+            count = faces.shape[axis + 1]
+            left = numbers.narrow(axis, 0, count).flatten()
+            right = numbers.roll(-1, axis).narrow(axis, 0, count).flatten()
+            # One after the other: on a periodic axis of two unknowns both faces join the same pair.
+            result[:, left, right] -= faces.flatten(1) * (left != right)
+            result[:, right, left] -= faces.flatten(1) * (left != right)
+        return result
 
-    def coarsened(self, face_factors: Mapping[int, Float[Tensor, " faces"]]) -> FluxBalance:
-        """The same equation with the cells of some axes joined in pairs.
+    def coarsened(self, axes: Mapping[int, UnknownAxis]) -> FluxBalance:
+        """The same equation with the unknowns of some axes joined in pairs.
 
-        Faces that make up one coarse face add up. Along the flux, the centres are now further apart, which
-        lowers the transmissibility. (The Galerkin product with piecewise constant interpolation would lack
-        the second part: it is about twice too stiff.)
+        Faces that make up one coarse face add up. Along the flux, the unknowns are now further apart, which
+        lowers the transmissibility; the same holds for the distance to the walls. (The Galerkin product with
+        piecewise constant interpolation would lack the second part: it is about twice too stiff.) Masses add
+        up.
 
         Args:
-            face_factors: For each axis to coarsen, numbered from 0, the old over the new distance across each
-                of the ceil(n / 2) + 1 coarse faces.
+            axes: The axes to coarsen by number, from 0.
 
         Returns:
             The operator on ceil(n / 2) unknowns along these axes.
         """
-        coarse = []
-        for axis, faces in enumerate(self.transmissibilities):
-            for other, factors in face_factors.items():
-                dim = other + 1
-                if other == axis:
-                    kept = torch.arange(0, 2 * len(factors), 2, device=faces.device).clamp_max(
-                        faces.shape[dim] - 1
-                    )
-                    faces = faces.index_select(dim, kept) * along(factors, dim, faces.ndim)
-                else:
-                    faces = pair_sums(faces, dim)
-            coarse.append(faces)
-        return FluxBalance(tuple(coarse))
+        mass, walls, faces = self.mass, list(self.walls), list(self.faces)
+        for number, axis in axes.items():
+            dim = number + 1
+            mass = pair_sums(mass, dim)
+            for other in range(self.dimension):
+                walls[other] = pair_sums(walls[other], dim)
+                if other != number:
+                    faces[other] = pair_sums(faces[other], dim)
+                    continue
+                walls[other] *= along(axis.wall_factors.to(mass), dim, mass.ndim)
+                kept = faces[other].index_select(dim, axis.kept_faces)
+                faces[other] = kept.mul_(along(axis.face_factors.to(mass), dim, mass.ndim))
+        return FluxBalance(tuple(faces), tuple(walls), mass)
 
-
-def along(vector: Tensor, dim: int, ndim: int) -> Tensor:
-    """A vector shaped to broadcast along one dimension of a tensor."""
-    return vector.reshape([-1 if other == dim else 1 for other in range(ndim)])
+    def to(self, dtype: torch.dtype) -> FluxBalance:
+        """The operator in another precision."""
+        return FluxBalance(
+            tuple(faces.to(dtype) for faces in self.faces),
+            tuple(walls.to(dtype) for walls in self.walls),
+            self.mass.to(dtype),
+        )
 
 
 def pair_sums(values: Tensor, dim: int) -> Tensor:
     """Sums of neighbours 0+1, 2+3, ... along an axis; the last entry of an odd axis stays alone."""
-    size = values.shape[dim]
-    index = torch.arange(0, size, 2, device=values.device)
-    result = values.index_select(dim, index)
-    result.narrow(dim, 0, size // 2).add_(values.index_select(dim, index[: size // 2] + 1))
+    step = (slice(None),) * dim
+    lower, upper = values[(*step, slice(0, None, 2))], values[(*step, slice(1, None, 2))]
+    result = lower.clone(memory_format=torch.contiguous_format)
+    result.narrow(dim, 0, upper.shape[dim]).add_(upper)
     return result

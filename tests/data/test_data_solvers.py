@@ -8,7 +8,7 @@ import torch
 from pdeops.data import PDEDataModule, Recipe, Store, Window, generate_from
 from pdeops.domains import Grid
 from pdeops.problems import Burgers1D, Darcy2D, NavierStokes2D
-from solvers import FiniteVolumeDarcy, SpectralSolver
+from solvers import FiniteVolumeMultigridSolver, SpectralSolver
 
 SMALL = {"num_samples": 6, "seed": 1, "num_validation": 1, "num_test": 2, "solver_batch_size": 2}
 
@@ -31,7 +31,7 @@ def burgers():
 
 def darcy():
     domain, finer = Darcy2D.default_domain((11, 11)), Darcy2D.default_domain((33, 33))
-    solver = FiniteVolumeDarcy()
+    solver = FiniteVolumeMultigridSolver()
     return Recipe(**SMALL, problem=Darcy2D(), solver=solver, domain=domain, times=None, solver_domain=finer)
 
 

@@ -10,7 +10,7 @@ from scipy.sparse.linalg import spsolve
 
 from pdeops.domains import Field, Grid
 from pdeops.problems import Burgers1D, Darcy2D, LognormalPermeability
-from solvers import FiniteVolumeDarcy, SolverError, SolveStatus
+from solvers import FiniteVolumeMultigridSolver, FiniteVolumeSystem, SolverError, SolveStatus
 
 
 def permeability(grid, values):
@@ -50,7 +50,7 @@ def direct_solution(values, grid, nodal):
 def test_two_phases_agree_with_sparse_elimination(kind, shape):
     problem, grid = Darcy2D(), Grid.box(shape, kind)
     inputs = problem.sample_inputs(grid, [0, 1])
-    solution = FiniteVolumeDarcy().solve(problem, inputs, grid)
+    solution = FiniteVolumeMultigridSolver().solve(problem, inputs, grid)
     for sample in range(2):
         exact = direct_solution(inputs["permeability"].values[sample, 0].numpy(), grid, kind == "nodes")
         difference = (solution.values[sample, 0] - exact).abs().max() / exact.abs().max()
@@ -62,7 +62,7 @@ def test_the_constant_coefficient_gives_the_discrete_eigenvalue(kind):
     # sin pi x sin pi y is an eigenfunction of the discrete operator too; only the eigenvalue differs.
     exact = Darcy2D().exact_solutions()["constant"]
     grid = Grid.box((16, 24), kind)
-    solution = FiniteVolumeDarcy(tolerance=1e-13).solve(exact.problem, exact.inputs(grid), grid)
+    solution = FiniteVolumeMultigridSolver(tolerance=1e-13).solve(exact.problem, exact.inputs(grid), grid)
     discrete = sum(4 / h**2 * math.sin(math.pi * h / 2) ** 2 for h in (axis.spacing for axis in grid.axes))
     expected = 2 * math.pi**2 / discrete * exact.solution(grid).values
     torch.testing.assert_close(solution.values, expected, rtol=0, atol=1e-12)
@@ -74,11 +74,11 @@ def test_layers_in_series_are_exact_with_harmonic_means_and_not_with_arithmetic_
     grid = Grid.box((8, 3), "cells")
     values = torch.tensor([1.0, 100.0] * 4, dtype=torch.float64)[:, None].expand(8, 3)[None]
     potential = torch.cumsum(1 / values, 1) - 0.5 / values
-    harmonic = FiniteVolumeDarcy().operator(values, grid)
-    inner = harmonic.transmissibilities[0][:, 1:-1] * potential.diff(dim=1)
+    harmonic = FiniteVolumeSystem(grid, values).operator
+    inner = harmonic.faces[0] * potential.diff(dim=1)
     torch.testing.assert_close(inner, inner[0, 0, 0].expand_as(inner))
-    arithmetic = FiniteVolumeDarcy(face_mean="arithmetic").operator(values, grid)
-    wrong = arithmetic.transmissibilities[0][:, 1:-1] * potential.diff(dim=1)
+    arithmetic = FiniteVolumeSystem(grid, values, face_mean="arithmetic").operator
+    wrong = arithmetic.faces[0] * potential.diff(dim=1)
     assert (wrong / inner).min() > 10
 
 
@@ -89,7 +89,7 @@ def test_iterations_do_not_grow_with_the_grid(kind, sampler):
     iterations = []
     for num_points in (32, 43, 64, 85, 128, 256):
         grid = Grid.box((num_points, num_points), kind)
-        solution = FiniteVolumeDarcy().solve(problem, problem.sample_inputs(grid, [0, 1]), grid)
+        solution = FiniteVolumeMultigridSolver().solve(problem, problem.sample_inputs(grid, [0, 1]), grid)
         iterations.append(int(solution.report.iterations.max()))
     # Without multigrid they would double with every doubling of the points.
     assert max(iterations) <= 18
@@ -99,14 +99,14 @@ def test_iterations_do_not_grow_with_the_grid(kind, sampler):
 def test_long_rectangles_take_no_more_iterations():
     problem = Darcy2D()
     grid = Grid.box((16, 200), "cells")
-    solution = FiniteVolumeDarcy().solve(problem, problem.sample_inputs(grid, [0, 1]), grid)
+    solution = FiniteVolumeMultigridSolver().solve(problem, problem.sample_inputs(grid, [0, 1]), grid)
     assert solution.report.iterations.max() <= 20
 
 
 def test_what_the_source_makes_leaves_through_the_boundary():
     problem, grid = Darcy2D(), Grid.box((40, 31), "cells")
     inputs = problem.sample_inputs(grid, [3])
-    pressure = FiniteVolumeDarcy().solve(problem, inputs, grid).values[0, 0]
+    pressure = FiniteVolumeMultigridSolver().solve(problem, inputs, grid).values[0, 0]
     a = inputs["permeability"].values[0, 0]
     (hx, hy) = (axis.spacing for axis in grid.axes)
     out = 2 * hy / hx * (a[0] @ pressure[0] + a[-1] @ pressure[-1])
@@ -117,7 +117,7 @@ def test_what_the_source_makes_leaves_through_the_boundary():
 def test_pressure_is_positive_and_falls_with_permeability():
     problem, grid = Darcy2D(), Grid.box((33, 33), "nodes")
     a = problem.sample_inputs(grid, [0])["permeability"].values[:, 0]
-    solver = FiniteVolumeDarcy()
+    solver = FiniteVolumeMultigridSolver()
     pressure = solver.solve(problem, permeability(grid, a), grid).values[0, 0]
     assert (pressure[1:-1, 1:-1] > 0).all()
     assert (pressure[0] == 0).all()
@@ -130,7 +130,7 @@ def test_a_sample_does_not_depend_on_its_batch():
     problem, grid = Darcy2D(), Grid.box((48, 48), "cells")
     a = problem.sample_inputs(grid, [0, 1, 2])["permeability"].values[:, 0]
     a[0] = 1.0  # takes fewer iterations than the others
-    solver = FiniteVolumeDarcy()
+    solver = FiniteVolumeMultigridSolver()
     together = solver.solve(problem, permeability(grid, a), grid)
     for sample in range(3):
         alone = solver.solve(problem, permeability(grid, a[sample : sample + 1]), grid)
@@ -141,7 +141,7 @@ def test_a_sample_does_not_depend_on_its_batch():
 
 def test_the_report_has_the_history_of_every_sample():
     problem, grid = Darcy2D(), Grid.box((32, 32), "cells")
-    report = FiniteVolumeDarcy().solve(problem, problem.sample_inputs(grid, [0, 1]), grid).report
+    report = FiniteVolumeMultigridSolver().solve(problem, problem.sample_inputs(grid, [0, 1]), grid).report
     assert report.status is SolveStatus.CONVERGED
     assert report.residual_history.shape == (report.iterations.max() + 1, 2)
     assert (report.residual_history[-1] <= 1e-10).all()
@@ -155,38 +155,40 @@ class TestFailures:
         with pytest.raises(
             SolverError, match=r"iteration_limit.*at most 3 iterations.*max_iterations"
         ) as caught:
-            FiniteVolumeDarcy(max_iterations=3).solve(problem, problem.sample_inputs(grid, [0]), grid)
+            FiniteVolumeMultigridSolver(max_iterations=3).solve(
+                problem, problem.sample_inputs(grid, [0]), grid
+            )
         assert caught.value.report.residual_history.shape == (4, 1)
 
     def test_permeability_must_be_positive(self):
         problem, grid = Darcy2D(), Grid.box((8, 8), "cells")
         a = torch.ones(3, 8, 8, dtype=torch.float64)
         a[2, 1, 1] = 0
-        with pytest.raises(ValueError, match=r"positive permeabilities.*samples \[2\]"):
-            FiniteVolumeDarcy().solve(problem, permeability(grid, a), grid)
+        with pytest.raises(ValueError, match=r"positive finite values.*samples \[2\]"):
+            FiniteVolumeMultigridSolver().solve(problem, permeability(grid, a), grid)
 
     def test_wrong_problem_domain_and_times(self):
         problem, grid = Darcy2D(), Grid.box((8, 8), "cells")
         inputs = problem.sample_inputs(grid, [0])
         line, burgers = Grid.periodic((16,)), Burgers1D()
-        with pytest.raises(ValueError, match="Darcy2D"):
-            FiniteVolumeDarcy().solve(burgers, burgers.sample_inputs(line, [0]), line)
+        with pytest.raises(ValueError, match="elliptic problem"):
+            FiniteVolumeMultigridSolver().solve(burgers, burgers.sample_inputs(line, [0]), line)
         with pytest.raises(ValueError, match="times=None"):
-            FiniteVolumeDarcy().solve(problem, inputs, grid, torch.tensor([1.0]))
+            FiniteVolumeMultigridSolver().solve(problem, inputs, grid, torch.tensor([1.0]))
         chebyshev = Grid.box((8, 8), "chebyshev")
-        with pytest.raises(ValueError, match=r"cells or nodes, got 'chebyshev'"):
-            FiniteVolumeDarcy().solve(
+        with pytest.raises(ValueError, match=r"cells, nodes or periodic ones, got 'chebyshev'"):
+            FiniteVolumeMultigridSolver().solve(
                 problem, permeability(chebyshev, torch.ones(1, 8, 8).double()), chebyshev
             )
 
     @pytest.mark.parametrize("settings", [{"tolerance": 0.0}, {"max_iterations": 0}])
     def test_bad_settings(self, settings):
         with pytest.raises(ValueError, match=next(iter(settings))):
-            FiniteVolumeDarcy(**settings)
+            FiniteVolumeMultigridSolver(**settings)
 
     def test_unknown_mean(self, unchecked):
         with pytest.raises(ValueError, match="harmonic"):
-            FiniteVolumeDarcy(face_mean="geometric")
+            FiniteVolumeMultigridSolver(face_mean="geometric")
 
 
 @pytest.mark.gpu
@@ -195,6 +197,9 @@ def test_the_gpu_gives_the_same_solution():
         pytest.skip("no CUDA device")
     problem, grid = Darcy2D(), Grid.box((65, 65), "nodes")
     inputs = problem.sample_inputs(grid, [0, 1])
-    there = FiniteVolumeDarcy().solve(problem, {n: f.to("cuda") for n, f in inputs.items()}, grid)
+    there = FiniteVolumeMultigridSolver().solve(problem, {n: f.to("cuda") for n, f in inputs.items()}, grid)
     assert there.values.is_cuda
-    assert there.to("cpu").relative_error(FiniteVolumeDarcy().solve(problem, inputs, grid)).max() < 1e-9
+    assert (
+        there.to("cpu").relative_error(FiniteVolumeMultigridSolver().solve(problem, inputs, grid)).max()
+        < 1e-9
+    )

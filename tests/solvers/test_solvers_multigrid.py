@@ -5,7 +5,7 @@ import math
 import pytest
 import torch
 
-from solvers import CellAxis, FluxBalance, Multigrid
+from solvers import FluxBalance, Multigrid, UnknownAxis
 
 SHAPES = [(11,), (8, 8), (9, 12), (13, 7), (5, 4, 7)]
 

@@ -10,7 +10,7 @@ import torch
 
 from pdeops.domains import Grid
 from pdeops.problems import Burgers1D, Darcy2D, NavierStokes2D
-from solvers import CrankNicolsonEulerSolver, FiniteVolumeDarcy, SpectralSolver
+from solvers import CrankNicolsonEulerSolver, FiniteVolumeMultigridSolver, SpectralSolver
 
 
 @cache
@@ -66,7 +66,7 @@ def test_slope_in_time(case, solver, counts):
 @pytest.mark.parametrize("face_mean", ["harmonic", "arithmetic"])
 def test_slope_in_space_of_finite_volumes(kind, norm, face_mean):
     exact = Darcy2D().exact_solutions()["smooth"]
-    solver = FiniteVolumeDarcy(face_mean=face_mean)
+    solver = FiniteVolumeMultigridSolver(face_mean=face_mean)
     sizes, errors = [], []
     for num_points in (33, 65, 129):
         grid = Grid.box((num_points, num_points), kind)
