@@ -5,6 +5,7 @@ float64 on the device of its inputs, and declares its orders of convergence.
 """
 
 from solvers.catalogue import CATALOGUE, solve, suitable
+from solvers.elements import FiniteElementSolver
 from solvers.elliptic.finite_volume_multigrid import FiniteVolumeMultigridSolver
 from solvers.elliptic.finite_volume_system import FiniteVolumeSystem
 from solvers.elliptic.flux_balance import FluxBalance
@@ -30,6 +31,7 @@ __all__ = [
     "CATALOGUE",
     "CrankNicolsonEulerSolver",
     "ETDRK4Coefficients",
+    "FiniteElementSolver",
     "FiniteVolumeMultigridSolver",
     "FiniteVolumeSolver",
     "FiniteVolumeSystem",

@@ -10,6 +10,7 @@ from torch import Tensor
 
 from pdeops.domains import Domain, Field
 from pdeops.problems import Problem
+from solvers.elements.finite_element_solver import FiniteElementSolver
 from solvers.elliptic.finite_volume_multigrid import FiniteVolumeMultigridSolver
 from solvers.hyperbolic.finite_volume_solver import FiniteVolumeSolver
 from solvers.solver import Solution, Solver
@@ -19,6 +20,7 @@ CATALOGUE: tuple[Solver, ...] = (
     SpectralSolver(),
     FiniteVolumeSolver(),
     FiniteVolumeMultigridSolver(),
+    FiniteElementSolver(),
 )
 """Solvers with their default settings, the preferred ones first: fast and exact before general."""
 

@@ -28,8 +28,8 @@ class Mesh:
     Raises:
         ValueError: Shapes do not fit, a corner number is out of range, or a cell has no volume.
 
-    Failure mode: Weights are the lumped ones of linear elements; points that no cell uses have weight 0. Cells
-    may overlap, and boundary parts may leave gaps: `check_mesh` looks for all that a solver cannot use.
+    Failure mode: Weights are the lumped ones of linear elements; points that no cell uses have weight 0.
+    Cells may overlap, and boundary parts may leave gaps: `check_mesh` looks for all that a solver cannot use.
     """
 
     points: Float64[Tensor, "points dimension"]
@@ -56,6 +56,13 @@ class Mesh:
                 )
         if len(self.simplices) and not bool((self.cell_volumes > 0).all()):
             raise ValueError("mesh: expected cells with a positive volume, got a flat one; try removing it")
+
+    def __repr__(self) -> str:
+        """Sizes and names; the numbers would fill pages."""
+        return (
+            f"Mesh({self.num_points} points, {len(self.simplices)} cells, dimension={self.dimension}, "
+            f"boundary_names={self.boundary_names})"
+        )
 
     @property
     def dimension(self) -> int:

@@ -59,7 +59,9 @@ def remove_orphan_points(mesh: Mesh) -> Mesh:
     number[used] = torch.arange(len(used))
     boundaries = {name: number[facets] for name, facets in mesh.boundaries.items()}
     if any(bool((facets < 0).any()) for facets in boundaries.values()):
-        raise ValueError("mesh: expected boundary facets between points of cells, got others; try removing them")
+        raise ValueError(
+            "mesh: expected boundary facets between points of cells, got others; try removing them"
+        )
     return Mesh(mesh.points[used], number[mesh.simplices], boundaries)
 
 
@@ -96,26 +98,29 @@ def _check_cells(mesh: Mesh, points: numpy.ndarray, table: FacetTable) -> None:
     crowded = numpy.flatnonzero(table.counts > 2)
     if len(crowded):
         raise ValueError(
-            f"mesh: expected facets of one or two cells, got {len(crowded)} of more, for example the one with "
-            f"corners {table.facets[crowded[0]].tolist()}; try removing cells that are there twice"
+            f"mesh: expected facets of one or two cells, got {len(crowded)} of more, for example the one "
+            f"with corners {table.facets[crowded[0]].tolist()}; try removing cells that are there twice"
         )
     # Two cells at a facet must lie on different sides of it, whatever the order of their corners.
     shared = numpy.flatnonzero(table.counts == 2)
     first = table.starts[shared]
     base = points[table.facets[shared]]
     side = [
-        numpy.sign(numpy.linalg.det(base - points[table.opposite[first + which]][:, None])) for which in (0, 1)
+        numpy.sign(numpy.linalg.det(base - points[table.opposite[first + which]][:, None]))
+        for which in (0, 1)
     ]
     folded = numpy.flatnonzero(side[0] == side[1])
     if len(folded):
         cells = table.cells[first[folded[0]] : first[folded[0]] + 2].tolist()
         raise ValueError(
-            f"mesh: expected cells side by side, got {len(folded)} facets where a cell is inverted (folded over "
-            f"its neighbour), for example between cells {cells}; try moving their points back"
+            f"mesh: expected cells side by side, got {len(folded)} facets where a cell is inverted (folded "
+            f"over its neighbour), for example between cells {cells}; try moving their points back"
         )
     pairs = (table.cells[first], table.cells[first + 1])
     size = len(mesh.simplices)
-    number, label = connected_components(coo_array((numpy.ones(len(first)), pairs), (size, size)), directed=False)
+    number, label = connected_components(
+        coo_array((numpy.ones(len(first)), pairs), (size, size)), directed=False
+    )
     if number > 1:
         sizes = sorted(numpy.bincount(label).tolist(), reverse=True)
         raise ValueError(
@@ -133,21 +138,21 @@ def _check_boundary(mesh: Mesh, table: FacetTable) -> None:
         inside = table.facets[part[table.counts[part] == 2]]
         if len(inside):
             raise ValueError(
-                f"mesh: boundary {name!r}: expected facets of one cell, got {len(inside)} inside the domain, for "
-                f"example the one with corners {inside[0].tolist()}; try leaving them out"
+                f"mesh: boundary {name!r}: expected facets of one cell, got {len(inside)} inside the domain, "
+                f"for example the one with corners {inside[0].tolist()}; try leaving them out"
             )
     covered = numpy.concatenate([*map(numpy.unique, numbers), numpy.zeros(0, dtype=numpy.int64)])
     times = numpy.bincount(covered, minlength=len(table.facets))
     twice = table.facets[times > 1]
     if len(twice):
         raise ValueError(
-            f"mesh: expected every boundary facet in one part of {list(names)}, got {len(twice)} in several, for "
-            f"example the one with corners {twice[0].tolist()}; try leaving a part out"
+            f"mesh: expected every boundary facet in one part of {list(names)}, got {len(twice)} in several, "
+            f"for example the one with corners {twice[0].tolist()}; try leaving a part out"
         )
     open_facets = table.facets[(table.counts == 1) & (times == 0)]
     if len(open_facets):
         middle = mesh.points.numpy()[open_facets[0]].mean(axis=0).tolist()
         raise ValueError(
-            f"mesh: expected every boundary facet in a part of {list(names)}, got {len(open_facets)} in none, for "
-            f"example the one around {middle}; try pdeops.domains.name_boundaries(mesh, rest='wall')"
+            f"mesh: expected every boundary facet in a part of {list(names)}, got {len(open_facets)} in "
+            f"none, for example the one around {middle}; try pdeops.domains.name_boundaries(mesh, rest='wall')"
         )

@@ -24,7 +24,9 @@ Region = Callable[[Float64[Tensor, "facets dimension"]], Bool[Tensor, " facets"]
 SMOOTHING_STEPS = 4
 
 
-def name_boundaries(mesh: Mesh, regions: Mapping[str, Region] | None = None, *, rest: str | None = None) -> Mesh:
+def name_boundaries(
+    mesh: Mesh, regions: Mapping[str, Region] | None = None, *, rest: str | None = None
+) -> Mesh:
     """Name the facets of the boundary by where they are.
 
     Args:
@@ -53,7 +55,9 @@ def name_boundaries(mesh: Mesh, regions: Mapping[str, Region] | None = None, *, 
             raise ValueError(f"boundary part: expected a new name, got {name!r}, which is taken; try another")
         chosen = free & region(midpoints)
         if not bool(chosen.any()) and name != rest:
-            raise ValueError(f"boundary part {name!r}: expected facets in its region, got none; try a wider one")
+            raise ValueError(
+                f"boundary part {name!r}: expected facets in its region, got none; try a wider one"
+            )
         if bool(chosen.any()):
             parts[name] = facets[chosen]
         free &= ~chosen
@@ -227,9 +231,9 @@ def square_with_holes_mesh(
         room = min([room, *(math.hypot(x - a, y - b) - radius - r for a, b, r in holes[:number])])
         if radius < 1.5 * size or room < 1.5 * size:
             raise ValueError(
-                f"square_with_holes_mesh: hole {number}: expected a radius, and a distance to sides and holes, of "
-                f"one and a half cells ({1.5 * size:g}) or more, got {radius:g} and {room:g}; try num_cells="
-                f"{2 * num_cells}"
+                f"square_with_holes_mesh: hole {number}: expected a radius, and a distance to sides and "
+                f"holes, of one and a half cells ({1.5 * size:g}) or more, got {radius:g} and {room:g}; "
+                f"try num_cells={2 * num_cells}"
             )
     axis = numpy.linspace(0, 1, num_cells + 1)
     background = numpy.stack(numpy.meshgrid(axis, axis, indexing="ij"), axis=-1).reshape(-1, 2)
@@ -246,9 +250,7 @@ def square_with_holes_mesh(
         made = skfem.MeshTri(*_without_holes(points, owners))
         points = numpy.ascontiguousarray(made.smoothed().p.T)
     corners, simplices = _without_holes(points, owners)
-    mesh = Mesh(
-        torch.from_numpy(corners.T.copy()), torch.from_numpy(simplices.T.astype(numpy.int64))
-    )
+    mesh = Mesh(torch.from_numpy(corners.T.copy()), torch.from_numpy(simplices.T.astype(numpy.int64)))
     regions: dict[str, Region] = {
         f"{name}_{side}": _on_plane(position, place, 1.0)
         for position, name in enumerate("xy")

@@ -36,7 +36,9 @@ def read_meshio(path: str | Path) -> Mesh:
     try:
         raw = meshio.read(path)
     except (meshio.ReadError, SystemExit) as error:
-        raise ValueError(f"mesh file {path}: expected a format that meshio reads, got an error: {error}") from None
+        raise ValueError(
+            f"mesh file {path}: expected a format that meshio reads, got an error: {error}"
+        ) from None
     blocks = raw.cells_dict
     dimension = max((dim for dim, kind in CELLS.items() if kind in blocks), default=0)
     if dimension == 0:
@@ -48,7 +50,7 @@ def read_meshio(path: str | Path) -> Mesh:
     points[:, : raw.points.shape[1]] = raw.points
     if dimension < 3 and numpy.ptp(points[:, dimension:]) > 0:
         raise ValueError(
-            f"mesh file {path}: expected a flat mesh of {CELLS[dimension]} cells, got one that is bent in space; "
+            f"mesh file {path}: expected a flat mesh of {CELLS[dimension]} cells, got one bent in space; "
             "try a mesh of volumes"
         )
     mesh = Mesh(
@@ -80,7 +82,9 @@ def write_gmsh(mesh: Mesh, path: str | Path) -> None:
         tags.append(numpy.full(len(facets), number))
         names[name] = numpy.array([number, mesh.dimension - 1])
     data = {PHYSICAL: tags, "gmsh:geometrical": tags}
-    meshio.Mesh(points, cells, cell_data=data, field_data=names).write(path, file_format="gmsh22", binary=False)
+    meshio.Mesh(points, cells, cell_data=data, field_data=names).write(
+        path, file_format="gmsh22", binary=False
+    )
 
 
 def _parts(raw: Any, dimension: int) -> dict[str, torch.Tensor]:

@@ -20,7 +20,20 @@ if TYPE_CHECKING:
 # VTK knows neither axis kinds nor boundary names; these field-data entries carry them through a file.
 GRID_KEY = "pdeops_grid"
 BOUNDARY_PREFIX = "pdeops_boundary:"
-VTK_SUFFIXES = (".vtk", ".vtu", ".vtp", ".vti", ".vtr", ".vts", ".vtm", ".pvtu", ".vtkhdf", ".stl", ".ply", ".obj")
+VTK_SUFFIXES = (
+    ".vtk",
+    ".vtu",
+    ".vtp",
+    ".vti",
+    ".vtr",
+    ".vts",
+    ".vtm",
+    ".pvtu",
+    ".vtkhdf",
+    ".stl",
+    ".ply",
+    ".obj",
+)
 CELL_TYPES = {1: "LINE", 2: "TRIANGLE", 3: "TETRA"}
 
 

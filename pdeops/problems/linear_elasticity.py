@@ -25,7 +25,8 @@ DISPLACEMENTS = tuple(Variable(f"displacement_{name}", latex=f"u_{name}") for na
 class LinearElasticity(VectorProblem):
     r"""Displacement of an elastic body under a body force, in plane strain or in three dimensions.
 
-    .. math:: -\nabla \cdot \sigma = b, \qquad \sigma = \lambda (\nabla \cdot u) I + \mu (\nabla u + \nabla u^T)
+    .. math:: -\nabla \cdot \sigma = b, \qquad
+              \sigma = \lambda (\nabla \cdot u) I + \mu (\nabla u + \nabla u^T)
 
     with :math:`\lambda = E \nu / ((1 + \nu)(1 - 2\nu))` and :math:`\mu = E / (2 (1 + \nu))`. Maps the body
     force to the displacement. All quantities are dimensionless.

@@ -26,9 +26,10 @@ class Stokes(VectorProblem):
 
     Maps the body force to velocity and pressure. All quantities are dimensionless.
 
-    `Dirichlet` gives a component of the velocity, `Neumann` a component of :math:`\nu\,\partial u / \partial n
-    - p n`, whose zero lets the flow out. Where the velocity is given all around, as by default, the flow is
-    enclosed: its normal part must balance, and the pressure has mean zero.
+    `Dirichlet` gives a component of the velocity, `Neumann` a component of
+    :math:`\nu\,\partial u / \partial n - p n`, whose zero lets the flow
+    out. Where the velocity is given all around, as by default, the flow is enclosed: its normal part must
+    balance, and the pressure has mean zero.
 
     Args:
         viscosity: Viscosity :math:`\nu > 0`.

@@ -24,6 +24,7 @@ from pdeops.problems.random_fields import Sampler
 from pdeops.problems.smooth_random_field import SmoothRandomField
 
 CLAMPED = BoundaryConditions({DEFAULT: Dirichlet()})
+SMOOTH_FORCE = SmoothRandomField()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -47,7 +48,7 @@ class VectorProblem(Problem):
     allows_meshes: ClassVar[bool] = True
     axis_kinds: ClassVar[tuple[AxisKind, ...]] = (AxisKind.NODES, AxisKind.CHEBYSHEV)
 
-    sampler: Sampler = SmoothRandomField()
+    sampler: Sampler = SMOOTH_FORCE
     boundary_x: BoundaryConditions = field(default=CLAMPED)
     boundary_y: BoundaryConditions = field(default=CLAMPED)
     boundary_z: BoundaryConditions = field(default=CLAMPED)

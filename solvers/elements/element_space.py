@@ -52,8 +52,8 @@ class ElementSpace:
         Args:
             mesh: The mesh.
             degree: 1 or 2.
-            quadrature_order: Degree of polynomials that are integrated exactly; ``2 * degree + 2`` by default,
-                which leaves room for coefficients that vary.
+            quadrature_order: Degree of polynomials that are integrated exactly; ``2 * degree + 2`` by
+                default, which leaves room for coefficients that vary.
 
         Returns:
             The space.

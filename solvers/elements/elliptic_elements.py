@@ -175,8 +175,8 @@ class _EllipticElements:
         definite = bool((slope >= 0).all())
         if self.method == "amg" and not definite:
             raise ValueError(
-                f"{self.problem.name}: method='amg' expected a reaction that grows with u, got a slope down to "
-                f"{slope.min():g}, which makes the matrix indefinite; try method='direct'"
+                f"{self.problem.name}: method='amg' expected a reaction that grows with u, got a slope down "
+                f"to {slope.min():g}, which makes the matrix indefinite; try method='direct'"
             )
         return SparseSystem(
             matrix + self.boundary.matrix,

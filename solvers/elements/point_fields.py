@@ -64,6 +64,8 @@ def _quadratic_fits(points: Array, targets: Array) -> tuple[Array, Array]:
     offsets = (points[neighbours] - targets[:, None]) / scale
     pairs = itertools.combinations_with_replacement(range(dimension), 2)
     squares = [offsets[..., i] * offsets[..., j] for i, j in pairs]
-    terms = numpy.stack([numpy.ones_like(offsets[..., 0]), *numpy.moveaxis(offsets, -1, 0), *squares], axis=-1)
+    terms = numpy.stack(
+        [numpy.ones_like(offsets[..., 0]), *numpy.moveaxis(offsets, -1, 0), *squares], axis=-1
+    )
     # The value of the fit at the target, the origin of the offsets, is its constant.
     return neighbours, numpy.linalg.pinv(terms)[:, 0, :]

@@ -7,7 +7,6 @@ from types import ModuleType
 from typing import Any, Literal
 
 import numpy
-from scipy import sparse
 from scipy.sparse.linalg import splu
 
 from solvers.elements.element_space import Array
@@ -157,7 +156,7 @@ class SparseSystem:
         else:
             inner = numpy.zeros_like(right)
             inner[self._kept] = self._factors.solve(right[self._kept])
-            norms = ()
+            norms = (1.0,)
         if level is not None:
             inner = inner - level.null * (level.weights @ inner / (level.weights @ level.null))
         # The residual of the solution itself, not the one that an iteration updates.
@@ -185,6 +184,7 @@ def import_pyamg() -> ModuleType:
         import pyamg
     except ImportError as error:
         raise ImportError(
-            "method='amg': expected pyamg, got none installed; try pip install 'pdeops[fem]', or method='direct'"
+            "method='amg': expected pyamg, got none installed; try pip install 'pdeops[fem]', "
+            "or method='direct'"
         ) from error
     return pyamg

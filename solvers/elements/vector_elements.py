@@ -100,9 +100,7 @@ def solve_stokes(problem: Stokes, inputs: Mapping[str, Array], mesh: Mesh) -> El
 
 
 def _component_terms(space: ElementSpace, problem: VectorProblem, mesh: Mesh) -> list[BoundaryTerms]:
-    return [
-        boundary_terms(space, problem, conditions) for conditions in problem.component_conditions(mesh)
-    ]
+    return [boundary_terms(space, problem, conditions) for conditions in problem.component_conditions(mesh)]
 
 
 def _stacked_fixed(terms: Sequence[BoundaryTerms], size: int) -> Array:
@@ -110,11 +108,9 @@ def _stacked_fixed(terms: Sequence[BoundaryTerms], size: int) -> Array:
 
 
 def _elastic_matrix(space: ElementSpace, first: float, second: float) -> sparse.csr_matrix:
-    r"""Blocks :math:`\int \lambda \partial_j u_j \partial_i v_i + \mu (\partial_i u_j \partial_j v_i + ...)`."""
+    r"""Blocks :math:`\int \lambda \nabla \cdot u \nabla \cdot v + 2 \mu \epsilon(u) : \epsilon(v)`."""
     dimension = space.mesh.dimension
-    products = {
-        (i, j): space.slope_product(i, j) for i in range(dimension) for j in range(dimension)
-    }
+    products = {(i, j): space.slope_product(i, j) for i in range(dimension) for j in range(dimension)}
     laplacian = sum(products[i, i] for i in range(dimension))
     blocks = []
     for i in range(dimension):  # equation, test function
@@ -140,7 +136,10 @@ def _rigid_motions(space: ElementSpace) -> Array:
 
 
 def _check_enclosed(
-    problem: Stokes, space: ElementSpace, terms: Sequence[BoundaryTerms], divergence: Sequence[sparse.csr_matrix]
+    problem: Stokes,
+    space: ElementSpace,
+    terms: Sequence[BoundaryTerms],
+    divergence: Sequence[sparse.csr_matrix],
 ) -> bool:
     """Whether the velocity is given all around; then as much must flow in as out."""
     around = numpy.unique(space.basis.get_dofs().flatten())

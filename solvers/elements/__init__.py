@@ -1,0 +1,5 @@
+"""Finite elements on meshes, assembled by scikit-fem (the extra ``fem``)."""
+
+from solvers.elements.finite_element_solver import FiniteElementSolver
+
+__all__ = ["FiniteElementSolver"]
