@@ -19,6 +19,7 @@ from pdeops.problems.expression import DerivativeRule, autograd_rule, evaluate
 from pdeops.problems.fisher_kpp import FisherKPP
 from pdeops.problems.formula import parse_formula
 from pdeops.problems.gaussian_patches import GaussianPatches
+from pdeops.problems.gray_scott import GrayScott
 from pdeops.problems.heat import HeatEquation
 from pdeops.problems.helmholtz import Helmholtz, RandomSoundSpeed
 from pdeops.problems.korteweg_de_vries import KortewegDeVries
@@ -28,7 +29,9 @@ from pdeops.problems.linear_terms import LinearTerm
 from pdeops.problems.manufactured import conditions_of, source_of
 from pdeops.problems.multiscale_permeability import MultiscalePermeability
 from pdeops.problems.navier_stokes import NavierStokes2D
+from pdeops.problems.navier_stokes_3d import NavierStokes3D
 from pdeops.problems.nonlinear_operator import NonlinearOperator, SpectralSpace
+from pdeops.problems.nonlinear_schrodinger import NonlinearSchrodinger
 from pdeops.problems.parameter import FormulaParameter, NumberParameter, formula, parameter
 from pdeops.problems.permeability import LognormalPermeability, TwoPhasePermeability
 from pdeops.problems.poisson import Poisson
@@ -38,11 +41,13 @@ from pdeops.problems.residual import equation_residuals, grid_rule
 from pdeops.problems.screened_poisson import ScreenedPoisson
 from pdeops.problems.semilinear import SemilinearProblem
 from pdeops.problems.smooth_random_field import SmoothRandomField
+from pdeops.problems.solenoidal_field import SolenoidalField
 from pdeops.problems.steady_allen_cahn import SteadyAllenCahn
 from pdeops.problems.stokes import Stokes
 from pdeops.problems.time_derivative import time_derivative_matrix
 from pdeops.problems.variable import Variable
 from pdeops.problems.vector_problem import VectorProblem
+from pdeops.problems.wave import Wave
 
 __all__ = [
     "AdvectionDiffusionReaction",
@@ -60,6 +65,7 @@ __all__ = [
     "FisherKPP",
     "FormulaParameter",
     "GaussianPatches",
+    "GrayScott",
     "HeatEquation",
     "Helmholtz",
     "KortewegDeVries",
@@ -69,9 +75,11 @@ __all__ = [
     "LognormalPermeability",
     "MultiscalePermeability",
     "NavierStokes2D",
+    "NavierStokes3D",
     "Neumann",
     "NeumannRandomField",
     "NonlinearOperator",
+    "NonlinearSchrodinger",
     "NumberParameter",
     "PeriodicRandomField",
     "Poisson",
@@ -83,12 +91,14 @@ __all__ = [
     "ScreenedPoisson",
     "SemilinearProblem",
     "SmoothRandomField",
+    "SolenoidalField",
     "SpectralSpace",
     "SteadyAllenCahn",
     "Stokes",
     "TwoPhasePermeability",
     "Variable",
     "VectorProblem",
+    "Wave",
     "autograd_rule",
     "cole_hopf_burgers",
     "conditions_of",

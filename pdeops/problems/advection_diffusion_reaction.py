@@ -10,7 +10,7 @@ import sympy
 from sympy import Add, Derivative, Eq, Mul, Rational, cos, exp, pi, sin
 
 from pdeops.domains import AxisKind, Domain, Field, Grid
-from pdeops.problems.boundary_condition import DEFAULT, BoundaryConditions, Dirichlet
+from pdeops.problems.boundary_condition import DEFAULT, BoundaryCondition, BoundaryConditions, Dirichlet
 from pdeops.problems.evolution import evolving_solution, starting_values
 from pdeops.problems.gaussian_patches import GaussianPatches
 from pdeops.problems.operators_in_space import laplacian
@@ -68,7 +68,7 @@ class AdvectionDiffusionReaction(SemilinearProblem):
     reaction_rate: float = parameter(0.1, symbol="k")
     source: str = formula("0", symbol="f")
     sampler: Sampler = DEFAULT_SAMPLER
-    boundary: BoundaryConditions = field(default=BoundaryConditions({DEFAULT: Dirichlet()}))
+    boundary: Mapping[str, BoundaryCondition] = field(default=BoundaryConditions({DEFAULT: Dirichlet()}))
 
     @property
     def velocity(self) -> tuple[sympy.Symbol, ...]:

@@ -10,7 +10,7 @@ import sympy
 from sympy import Add, Derivative, Eq, Rational, exp, sqrt, tanh
 
 from pdeops.domains import AxisKind, Domain, Field, Grid
-from pdeops.problems.boundary_condition import DEFAULT, BoundaryConditions, Neumann
+from pdeops.problems.boundary_condition import DEFAULT, BoundaryCondition, BoundaryConditions, Neumann
 from pdeops.problems.evolution import evolving_solution, starting_values
 from pdeops.problems.operators_in_space import laplacian
 from pdeops.problems.parameter import parameter
@@ -61,7 +61,7 @@ class AllenCahn(SemilinearProblem):
     diffusivity: float = parameter(1e-3, symbol="D", positive=True)
     reaction_rate: float = parameter(5.0, symbol="r", positive=True)
     sampler: Sampler = DEFAULT_SAMPLER
-    boundary: BoundaryConditions = field(default=BoundaryConditions({DEFAULT: Neumann()}))
+    boundary: Mapping[str, BoundaryCondition] = field(default=BoundaryConditions({DEFAULT: Neumann()}))
 
     @property
     def equations(self) -> tuple[sympy.Eq, ...]:

@@ -10,7 +10,7 @@ import sympy
 from sympy import Add, Derivative, Eq, Rational, exp, sqrt
 
 from pdeops.domains import AxisKind, Domain, Field, Grid
-from pdeops.problems.boundary_condition import DEFAULT, BoundaryConditions, Neumann
+from pdeops.problems.boundary_condition import DEFAULT, BoundaryCondition, BoundaryConditions, Neumann
 from pdeops.problems.evolution import evolving_solution, starting_values
 from pdeops.problems.gaussian_patches import GaussianPatches
 from pdeops.problems.operators_in_space import laplacian
@@ -58,7 +58,7 @@ class FisherKPP(SemilinearProblem):
     diffusivity: float = parameter(1e-4, symbol="D", positive=True)
     growth_rate: float = parameter(1.0, symbol="r", positive=True)
     sampler: Sampler = DEFAULT_SAMPLER
-    boundary: BoundaryConditions = field(default=BoundaryConditions({DEFAULT: Neumann()}))
+    boundary: Mapping[str, BoundaryCondition] = field(default=BoundaryConditions({DEFAULT: Neumann()}))
 
     @property
     def equations(self) -> tuple[sympy.Eq, ...]:

@@ -10,7 +10,7 @@ import sympy
 from sympy import Derivative, Eq, Mul, cos, exp, pi, sin
 
 from pdeops.domains import AxisKind, Domain, Field, Grid
-from pdeops.problems.boundary_condition import DEFAULT, BoundaryConditions, Dirichlet, Neumann
+from pdeops.problems.boundary_condition import DEFAULT, BoundaryCondition, BoundaryConditions, Dirichlet, Neumann
 from pdeops.problems.evolution import evolving_solution, starting_values
 from pdeops.problems.operators_in_space import laplacian
 from pdeops.problems.parameter import formula, parameter
@@ -59,7 +59,7 @@ class HeatEquation(SemilinearProblem):
     diffusivity: float = parameter(0.01, symbol="D", positive=True)
     source: str = formula("0", symbol="f")
     sampler: Sampler = DEFAULT_SAMPLER
-    boundary: BoundaryConditions = field(default=BoundaryConditions({DEFAULT: Dirichlet()}))
+    boundary: Mapping[str, BoundaryCondition] = field(default=BoundaryConditions({DEFAULT: Dirichlet()}))
 
     @property
     def equations(self) -> tuple[sympy.Eq, ...]:

@@ -89,13 +89,7 @@ class SmoothRandomField:
         axes = domain.axes if isinstance(domain, Grid) else bounding_axes(domain)
         lines = [axis.points for axis in axes] if isinstance(domain, Grid) else domain.points.unbind(-1)
         waves = [self._wavenumbers(axis) for axis in axes]
-        squares = torch.meshgrid(*(wave**2 for wave in waves), indexing="ij")
-        eigenvalues = torch.stack(squares).sum(0)
-        is_constant = eigenvalues == 0
-        lowest = eigenvalues[~is_constant].min()
-        size = torch.exp((lowest - eigenvalues) * self.correlation_length**2 / 4)
-        size[is_constant] = 0
-        size *= self.deviation / size.square().sum().sqrt()
+        size = self._sizes(waves)[1]
         count = 2 * self.max_wavenumber + 1
         noise = [
             torch.randn((count,) * len(axes), generator=generator(s), dtype=torch.float64) for s in seeds
@@ -113,6 +107,29 @@ class SmoothRandomField:
         for basis in bases[1:]:
             values = torch.einsum("bk...p,pk->b...p", values, basis)
         return self.mean + values
+
+    def mean_square_gradient(self, domain: Domain) -> float:
+        r"""Expected mean over the box of :math:`|\nabla u|^2`.
+
+        Args:
+            domain: Grid or mesh.
+
+        Returns:
+            The number, for all waves, whether or not a grid holds them.
+        """
+        axes = domain.axes if isinstance(domain, Grid) else bounding_axes(domain)
+        eigenvalues, size = self._sizes([self._wavenumbers(axis) for axis in axes])
+        return (eigenvalues * size**2).sum().item()
+
+    def _sizes(self, waves: Sequence[Tensor]) -> tuple[Tensor, Tensor]:
+        """Eigenvalue and standard deviation of every product of waves."""
+        squares = torch.meshgrid(*(wave**2 for wave in waves), indexing="ij")
+        eigenvalues = torch.stack(squares).sum(0)
+        is_constant = eigenvalues == 0
+        lowest = eigenvalues[~is_constant].min()
+        size = torch.exp((lowest - eigenvalues) * self.correlation_length**2 / 4)
+        size[is_constant] = 0
+        return eigenvalues, size * (self.deviation / size.square().sum().sqrt())
 
     def _wavenumbers(self, axis: Axis) -> Tensor:
         """Angular wavenumbers of the functions of an axis: cosines and sines in turn, or half waves."""
