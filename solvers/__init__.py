@@ -5,6 +5,7 @@ float64 on the device of its inputs, and declares its orders of convergence.
 """
 
 from solvers.catalogue import CATALOGUE, solve, suitable
+from solvers.chebyshev.chebyshev_elliptic_solver import ChebyshevEllipticSolver
 from solvers.elements import FiniteElementSolver
 from solvers.elliptic.finite_volume_multigrid import FiniteVolumeMultigridSolver
 from solvers.elliptic.finite_volume_system import FiniteVolumeSystem
@@ -29,6 +30,7 @@ from solvers.spectral.spectral_space import FourierSpace
 
 __all__ = [
     "CATALOGUE",
+    "ChebyshevEllipticSolver",
     "CrankNicolsonEulerSolver",
     "ETDRK4Coefficients",
     "FiniteElementSolver",

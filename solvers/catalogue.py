@@ -10,6 +10,7 @@ from torch import Tensor
 
 from pdeops.domains import Domain, Field
 from pdeops.problems import Problem
+from solvers.chebyshev.chebyshev_elliptic_solver import ChebyshevEllipticSolver
 from solvers.elements.finite_element_solver import FiniteElementSolver
 from solvers.elliptic.finite_volume_multigrid import FiniteVolumeMultigridSolver
 from solvers.hyperbolic.finite_volume_solver import FiniteVolumeSolver
@@ -19,6 +20,7 @@ from solvers.spectral.spectral_solver import SpectralSolver
 CATALOGUE: tuple[Solver, ...] = (
     SpectralSolver(),
     FiniteVolumeSolver(),
+    ChebyshevEllipticSolver(),
     FiniteVolumeMultigridSolver(),
     FiniteElementSolver(),
 )

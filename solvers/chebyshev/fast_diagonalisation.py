@@ -56,13 +56,13 @@ class FastDiagonalisation:
         return apply_to_all(self.vectors, coefficients)
 
     def symbol(self, weights: Sequence[float] | None = None) -> Float64[Tensor, "*inner"]:
-        """Eigenvalues of the weighted Laplacian (1 / length^2), not positive unless a Robin factor is negative.
+        """Eigenvalues of the weighted Laplacian, not positive unless a Robin factor is negative.
 
         Args:
             weights: Factor of the second derivative along each axis; ones by default.
 
         Returns:
-            One eigenvalue a coefficient.
+            One eigenvalue a coefficient (1 / length^2 times the weights).
         """
         scaled = [
             values if weights is None else weights[number] * values
