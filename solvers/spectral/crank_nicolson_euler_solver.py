@@ -5,16 +5,17 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
-from time import perf_counter
+from functools import partial
 from typing import ClassVar
 
-import torch
 from torch import Tensor
 
 from pdeops.domains import Domain, Field
 from pdeops.problems import Problem
-from solvers.solver import Solution, Solver, SolveReport, SolveStatus
-from solvers.spectral.spectral_trajectory import SpectralTrajectory, blow_up, fourier_unsuited, march
+from solvers.solver import Solution, Solver
+from solvers.spectral.march import Step
+from solvers.spectral.spectral_trajectory import SpectralTrajectory, fourier_unsuited
+from solvers.spectral.step_control import StepControl
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -65,33 +66,25 @@ class CrankNicolsonEulerSolver(Solver):
                 from 0.
             SolverError: Values became infinite or NaN.
         """
-        started = perf_counter()
         trajectory = SpectralTrajectory(problem, inputs, domain, times, pad_products=False)
-        state = trajectory.initial
-        total_steps = 0
-        for frame, (start, end) in enumerate(trajectory.intervals):
-            num_steps = math.ceil((end - start) / self.time_step * (1 - 1e-12))
-            if num_steps:
-                time_step = (end - start) / num_steps
-                denominator = 1 - time_step / 2 * trajectory.symbol
-                keep = (1 + time_step / 2 * trajectory.symbol) / denominator
-                gain = time_step / denominator
-
-                def step(u: Tensor, keep: Tensor = keep, gain: Tensor = gain) -> Tensor:
-                    return keep * u + gain * trajectory.nonlinear(u)
-
-                state, finite_steps = march(state, step, num_steps)
-                bad = torch.nonzero(finite_steps < num_steps).flatten()
-                if len(bad):
-                    seconds = perf_counter() - started
-                    raise blow_up(bad.tolist(), finite_steps[bad].tolist(), start, time_step, seconds)
-                total_steps += num_steps
-            trajectory.record(frame, state)
-        seconds = perf_counter() - started
-        report = SolveReport(
-            status=SolveStatus.CONVERGED,
-            message=f"{trajectory.batch_size} samples, {total_steps} steps, {seconds:.3g} s",
-            seconds=seconds,
-            num_steps=torch.full((trajectory.batch_size,), total_steps),
+        control = StepControl(
+            trajectory, partial(self.make_step, trajectory), order=1, tolerance=math.inf, max_steps=0
         )
-        return trajectory.solution(report)
+        state = trajectory.initial
+        for frame, (start, end) in enumerate(trajectory.intervals):
+            if end > start:
+                state = control.fixed(state, start, end, self.time_step)
+            trajectory.record(frame, state)
+        return trajectory.solution(control.report())
+
+    def make_step(self, trajectory: SpectralTrajectory, time_step: float) -> Step:
+        """The step of a length."""
+        linear = trajectory.linear
+        denominator = linear.plus_identity(-time_step / 2)
+        keep = linear.quotient(linear.plus_identity(time_step / 2), denominator)
+        gain = time_step * linear.inverse(denominator)
+
+        def step(state: Tensor, time: float) -> Tensor:
+            return linear.apply(keep, state) + linear.apply(gain, trajectory.nonlinear(state, time))
+
+        return step

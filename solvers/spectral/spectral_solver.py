@@ -2,29 +2,20 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Mapping
 from dataclasses import dataclass
-from time import perf_counter
+from functools import partial
 from typing import ClassVar
 
-import torch
 from torch import Tensor
 
-from pdeops.domains import Domain, Field
-from pdeops.problems import Problem
-from solvers.solver import Solution, Solver, SolveReport, SolverError, SolveStatus
 from solvers.spectral.etdrk4 import ETDRK4Coefficients, etdrk4_step
-from solvers.spectral.spectral_trajectory import SpectralTrajectory, blow_up, fourier_unsuited, march
-
-ERROR_FACTOR = 2**4 - 1
-"""Halving the step of a fourth-order method leaves 1/16 of the error: the change is 15 times what is left."""
-
-SMALLEST_TOLERANCE = 1e-12
+from solvers.spectral.march import Step
+from solvers.spectral.one_step_solver import OneStepSolver
+from solvers.spectral.spectral_trajectory import SpectralTrajectory
 
 
 @dataclass(frozen=True, kw_only=True)
-class SpectralSolver(Solver):
+class SpectralSolver(OneStepSolver):
     r"""Solves :math:`\partial_t u = L u + N(u)` on a periodic box: Navier-Stokes, Burgers and the like.
 
     Space: trigonometric polynomials, quadratic terms free of aliasing (`FourierSpace`). Time: ETDRK4, which
@@ -66,143 +57,20 @@ class SpectralSolver(Solver):
         | doi:10.1137/S1064827502410633
     """
 
-    time_order: ClassVar[float | None] = 4
-    space_order: ClassVar[float | None] = math.inf
+    time_order: ClassVar[int] = 4
 
-    time_step: float | None = None
-    tolerance: float = 1e-8
-    max_steps: int = 2**16
-    pad_products: bool = False
+    def make_step(self, trajectory: SpectralTrajectory, time_step: float) -> Step:
+        """ETDRK4 with its coefficients for one length of step."""
+        linear = trajectory.linear
+        coefficients = ETDRK4Coefficients.build(
+            linear.symbol, time_step, is_coupled=linear.is_coupled
+        ).to_complex()
 
-    def __post_init__(self) -> None:
-        """Check the settings."""
-        if self.time_step is not None and not (math.isfinite(self.time_step) and self.time_step > 0):
-            raise ValueError(f"time_step: expected a positive number or None, got {self.time_step}; try 0.05")
-        if not SMALLEST_TOLERANCE <= self.tolerance < 1:
-            raise ValueError(
-                f"tolerance: expected {SMALLEST_TOLERANCE} or more and less than 1, got {self.tolerance}; "
-                "try 1e-8"
+        def step(state: Tensor, time: float) -> Tensor:
+            later = (
+                partial(trajectory.nonlinear, time=time + time_step / 2),
+                partial(trajectory.nonlinear, time=time + time_step),
             )
-        if self.max_steps < 2:
-            raise ValueError(f"max_steps: expected 2 or more, got {self.max_steps}; try 65536")
+            return etdrk4_step(state, coefficients, partial(trajectory.nonlinear, time=time), later)
 
-    def unsuited(self, problem: Problem, domain: Domain) -> str | None:
-        """See `Solver.unsuited`."""
-        return fourier_unsuited(problem, domain)
-
-    def solve(
-        self, problem: Problem, inputs: Mapping[str, Field], domain: Domain, times: Tensor | None = None
-    ) -> Solution:
-        """Solve for a batch of initial fields, see `Solver.solve`.
-
-        Raises:
-            ValueError: The problem is not semilinear, the grid not periodic, or the times are not ascending
-                from 0.
-            SolverError: Values became infinite or NaN, or the tolerance was not met within `max_steps`.
-        """
-        trajectory = SpectralTrajectory(problem, inputs, domain, times, pad_products=self.pad_products)
-        run = _Run(self, trajectory)
-        state = trajectory.initial
-        for frame, (start, end) in enumerate(trajectory.intervals):
-            if end > start:
-                state = (
-                    run.controlled(state, start, end)
-                    if self.time_step is None
-                    else run.fixed(state, start, end, self.time_step)
-                )
-            trajectory.record(frame, state)
-        return trajectory.solution(run.report())
-
-
-class _Run:
-    """Counters and cached coefficients of one call of `solve`."""
-
-    def __init__(self, settings: SpectralSolver, trajectory: SpectralTrajectory) -> None:
-        self.settings = settings
-        self.trajectory = trajectory
-        self.started = perf_counter()
-        device = trajectory.initial.device
-        self.num_steps = torch.zeros(trajectory.batch_size, dtype=torch.int64, device=device)
-        self.error_estimate = torch.zeros(trajectory.batch_size, dtype=torch.float64, device=device)
-        # The number of steps that the next interval is tried with first is 2**level, a sample.
-        self.levels = torch.zeros(trajectory.batch_size, dtype=torch.int64, device=device)
-        self._coefficients: dict[str, ETDRK4Coefficients] = {}
-
-    def advance(self, state: Tensor, time_step: float, num_steps: int) -> tuple[Tensor, Tensor]:
-        # Intervals such as 0.1 and 0.3 - 0.2 differ in the last bit and may share coefficients.
-        key = f"{time_step:.12e}"
-        if key not in self._coefficients:
-            self._coefficients[key] = ETDRK4Coefficients.build(self.trajectory.symbol, time_step)
-        coefficients = self._coefficients[key]
-        return march(state, lambda u: etdrk4_step(u, coefficients, self.trajectory.nonlinear), num_steps)
-
-    def fixed(self, state: Tensor, start: float, end: float, longest_step: float) -> Tensor:
-        # The factor keeps 0.3 / 0.1 from becoming four steps by its last bit.
-        num_steps = max(1, math.ceil((end - start) / longest_step * (1 - 1e-12)))
-        time_step = (end - start) / num_steps
-        state, finite_steps = self.advance(state, time_step, num_steps)
-        bad = torch.nonzero(finite_steps < num_steps).flatten()
-        if len(bad):
-            raise blow_up(bad.tolist(), finite_steps[bad].tolist(), start, time_step, self.seconds)
-        self.num_steps += num_steps
-        return state
-
-    def controlled(self, state: Tensor, start: float, end: float) -> Tensor:
-        result = torch.empty_like(state)
-        for level in self.levels.unique().tolist():
-            members = torch.nonzero(self.levels == level).flatten()
-            self._refine(state, result, members, level, start, end)
-        return result
-
-    def _refine(
-        self, state: Tensor, result: Tensor, members: Tensor, level: int, start: float, end: float
-    ) -> None:
-        """Double the steps of some samples until each meets the tolerance; write them to `result`."""
-        length = end - start
-        coarse, _ = self.advance(state[members], length / 2**level, 2**level)
-        while len(members):
-            num_steps = 2 ** (level + 1)
-            if num_steps > self.settings.max_steps:
-                raise self._step_limit(members, start, end)
-            fine, finite_steps = self.advance(state[members], length / num_steps, num_steps)
-            if 2 * num_steps > self.settings.max_steps and (finite_steps < num_steps).any():
-                bad = finite_steps < num_steps
-                raise blow_up(
-                    members[bad].tolist(), finite_steps[bad].tolist(), start, length / num_steps, self.seconds
-                )
-            error = (fine - coarse).flatten(1).norm(dim=1) / fine.flatten(1).norm(dim=1).clamp_min(1e-300)
-            error = error / ERROR_FACTOR
-            accepted = error <= self.settings.tolerance  # false for NaN
-            done = members[accepted]
-            result[done] = fine[accepted]
-            self.num_steps[done] += num_steps
-            self.error_estimate[done] += error[accepted]
-            # Half the steps make 16 times the error; the factor 4 keeps most trials from being wasted.
-            easy = 64 * error[accepted] <= self.settings.tolerance
-            self.levels[done] = (level - easy.long()).clamp_min(0)
-            members, coarse, level = members[~accepted], fine[~accepted], level + 1
-
-    def _step_limit(self, members: Tensor, start: float, end: float) -> SolverError:
-        message = (
-            f"{self.settings.max_steps} steps from t = {start:g} to t = {end:g} did not meet the tolerance "
-            f"{self.settings.tolerance:g} in samples {members.tolist()}"
-        )
-        return SolverError(SolveReport(status=SolveStatus.STEP_LIMIT, message=message, seconds=self.seconds))
-
-    @property
-    def seconds(self) -> float:
-        return perf_counter() - self.started
-
-    def report(self) -> SolveReport:
-        if self.num_steps.is_cuda:
-            torch.cuda.synchronize(self.num_steps.device)
-        controlled = self.settings.time_step is None
-        steps = self.num_steps.double().mean().item() if len(self.num_steps) else 0.0
-        seconds = self.seconds
-        return SolveReport(
-            status=SolveStatus.CONVERGED,
-            message=f"{len(self.num_steps)} samples, {steps:g} steps a sample on average, {seconds:.3g} s",
-            seconds=seconds,
-            num_steps=self.num_steps,
-            error_estimate=self.error_estimate if controlled else None,
-        )
+        return step

@@ -21,35 +21,48 @@ class FourierSpace:
     value on the grid.
 
     **De-aliasing.** Products are formed at the points of the *product grid*, :math:`M` points an axis. The
-    square of a polynomial of degree :math:`K` reaches :math:`2K`; the waves that the product grid cannot tell
-    from a kept one have :math:`|k| \ge M - K`, so the kept part of a square is exact when :math:`3K < M`. Two
-    ways to that:
+    product of :math:`d` polynomials of degree :math:`K` reaches :math:`dK`; the waves that the product grid
+    cannot tell from a kept one have :math:`|k| \ge M - K`, so the kept part of the product is exact when
+    :math:`(d + 1) K < M`. Two ways to that:
 
-    * *truncate* (the 2/3 rule): :math:`M = N`, the grid's own points, :math:`K = \lceil N/3 \rceil - 1` (21
-      for 64);
+    * *truncate* (the 2/3 rule for :math:`d = 2`): :math:`M = N`, the grid's own points,
+      :math:`K = \lceil N/(d + 1) \rceil - 1` (21 of 64 for :math:`d = 2`, 15 for :math:`d = 3`, all 31 for
+      :math:`d = 1`);
     * *pad* (the 3/2 rule): :math:`K = \lfloor (N-1)/2 \rfloor`, all waves of the grid (31 for 64), and
-      :math:`M = 3(K + 1)` or one more, about 2.25 times the work in two dimensions.
+      :math:`M = (d + 1)(K + 1)` or one more, about 2.25 times the work in two dimensions for :math:`d = 2`.
 
-    Quadratic terms are exact either way; cubic ones are not (they would need :math:`4K < M`).
+    Products of more factors than :math:`d` alias.
 
     The full band of the grid, :math:`|k| \le \lfloor (N-1)/2 \rfloor`, is reached by `full_spectrum`: the
     solvers carry the waves between the two bands by the linear part alone.
 
     Args:
         grid: Periodic on every axis; odd sizes, different sizes and lengths an axis are fine.
-        pad_products: Form products on a grid of 3/2 as many points instead of truncating to 2/3 of the waves.
+        pad_products: Form products on a grid of (d + 1)/2 as many points instead of truncating to 2/(d + 1)
+            of the waves.
+        degree: Number d of factors in products that are to be exact; 1 where there are none.
         device: Where the tensors live.
 
     Raises:
-        ValueError: An axis is not periodic, or has fewer than 4 points (no wave would be left).
+        ValueError: An axis is not periodic, or has fewer than 4 points (no wave would be left), or the degree
+            is less than 1.
 
     References:
         | S. A. Orszag, 1971, On the elimination of aliasing in finite-difference schemes by filtering
         | high-wavenumber components, doi:10.1175/1520-0469(1971)028<1074:OTEOAI>2.0.CO;2
     """
 
-    def __init__(self, grid: Grid, *, pad_products: bool = False, device: torch.device | str = "cpu") -> None:
+    def __init__(
+        self,
+        grid: Grid,
+        *,
+        pad_products: bool = False,
+        degree: int = 2,
+        device: torch.device | str = "cpu",
+    ) -> None:
         """Set up sizes, wavenumbers and coordinates."""
+        if degree < 1:
+            raise ValueError(f"degree: expected 1 or more factors, got {degree}; try 2")
         for axis in grid.axes:
             if not axis.is_periodic:
                 raise ValueError(
@@ -63,11 +76,13 @@ class FourierSpace:
         self.grid = grid
         self.device = torch.device(device)
         self.full_band = tuple((n - 1) // 2 for n in grid.shape)
-        self.band = self.full_band if pad_products else tuple(math.ceil(n / 3) - 1 for n in grid.shape)
-        # Even sizes are the faster ones; 3 K + 1 points would do.
-        self.product_grid = (
-            grid.with_shape([3 * (k + 1) + (k + 1) % 2 for k in self.band]) if pad_products else grid
-        )
+        self.band = tuple(math.ceil(n / (degree + 1)) - 1 for n in grid.shape)
+        self.product_grid = grid
+        if pad_products and degree > 1:
+            self.band = self.full_band
+            # Even sizes are the faster ones; (d + 1) K + 1 points would do.
+            sizes = [(degree + 1) * (k + 1) for k in self.band]
+            self.product_grid = grid.with_shape([size + size % 2 for size in sizes])
         self.wavenumbers = self._wavenumbers(self.band)
         self.full_wavenumbers = self._wavenumbers(self.full_band)
         self.points = tuple(points.to(self.device) for points in self.product_grid.coordinates)

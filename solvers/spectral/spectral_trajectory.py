@@ -2,26 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 
 import torch
-from jaxtyping import Complex, Int
+from jaxtyping import Complex
 from torch import Tensor
 
 from pdeops.domains import Domain, Field, Grid
 from pdeops.problems import Problem, SemilinearProblem
-from solvers.solver import Solution, SolveReport, SolverError, SolveStatus, checked_times, initial_values
+from solvers.solver import Solution, SolveReport, checked_times, initial_values
+from solvers.spectral.linear_part import LinearPart
 from solvers.spectral.spectral_space import FourierSpace
 
-STEPS_BETWEEN_CHECKS = 64
-"""Looking whether everything is lost makes a GPU wait, so it is done once in so many steps."""
+DEGREE_WITHOUT_BOUND = 2
+"""Terms that are no polynomials alias on every grid; they are treated as the common case is."""
 
 
 class SpectralTrajectory:
-    """Initial spectrum, linear symbol, nonlinear term and recorded frames of one call of `solve`.
+    """Initial spectrum, linear part, nonlinear part and recorded frames of one call of `solve`.
 
     Waves of the grid beyond the de-aliased band take no part in the nonlinear term; they are carried exactly
-    by the linear part, so smooth data loses nothing and rough data is damped as it should be.
+    by the linear part, so smooth data loses nothing and rough data is damped as it should be. Those that the
+    linear part would make grow are dropped after time 0: only the nonlinear term could bound them.
 
     Args:
         problem: A problem with a spectral linear and nonlinear part.
@@ -46,7 +48,7 @@ class SpectralTrajectory:
     ) -> None:
         if not isinstance(problem, SemilinearProblem):
             raise ValueError(
-                f"expected a problem with a diagonal linear part in Fourier space (SemilinearProblem), "
+                f"expected a problem with a linear part in Fourier space (SemilinearProblem), "
                 f"got {type(problem).__name__}; try another solver"
             )
         if not isinstance(domain, Grid):
@@ -55,11 +57,23 @@ class SpectralTrajectory:
         self.grid = domain
         self.times = checked_times(times)
         values = initial_values(problem, inputs, domain)
-        self.space = FourierSpace(domain, pad_products=pad_products, device=values.device)
-        self.symbol = problem.linear_symbol(self.space.wavenumbers)
-        self._full_symbol = problem.linear_symbol(self.space.full_wavenumbers)
+        degree = problem.nonlinear_degree
+        self.space = FourierSpace(
+            domain,
+            pad_products=pad_products,
+            degree=DEGREE_WITHOUT_BOUND if degree is None else degree,
+            device=values.device,
+        )
+        is_coupled = problem.is_coupled
+        self.linear = LinearPart(problem.linear_symbol(self.space.wavenumbers), is_coupled=is_coupled)
+        self._nonlinear = problem.nonlinear_operator(self.space)
+        full = problem.linear_symbol(self.space.full_wavenumbers)
+        self._full_linear = LinearPart(full, is_coupled=is_coupled)
         self._full_initial = self.space.full_spectrum(values)
         self.initial = self.space.truncate(self._full_initial)
+        if self.space.band != self.space.full_band:
+            outside = torch.where(self._full_linear.is_growing, 0, self._full_initial)
+            self._full_initial = self.space.insert(outside, self.initial)
         self._frames = values.new_empty(len(values), len(self.times), *values.shape[1:])
         self._values = values
 
@@ -74,18 +88,22 @@ class SpectralTrajectory:
         ends: list[float] = self.times.tolist()
         return list(zip([0.0, *ends[:-1]], ends, strict=True))
 
-    def nonlinear(self, spectrum: Complex[Tensor, "batch ..."]) -> Complex[Tensor, "batch ..."]:
-        """The problem's nonlinear term in this space."""
-        return self.problem.nonlinear_term(spectrum, self.space)
+    def nonlinear(
+        self, spectrum: Complex[Tensor, "batch ..."], time: Tensor | float = 0.0
+    ) -> Complex[Tensor, "batch ..."]:
+        """The problem's nonlinear term in this space, at a time or at one time a sample."""
+        return self._nonlinear(spectrum, time)
 
     def record(self, frame: int, spectrum: Complex[Tensor, "batch ..."]) -> None:
         """Write the values at one output time; at time 0 they are the given ones, bit for bit."""
         time = self.times[frame].item()
         if time == 0:
             self._frames[:, frame] = self._values
-            return
-        linear_only = torch.exp(time * self._full_symbol) * self._full_initial
-        self._frames[:, frame] = self.space.full_to_grid(self.space.insert(linear_only, spectrum))
+        elif self.space.band == self.space.full_band:
+            self._frames[:, frame] = self.space.full_to_grid(spectrum)
+        else:
+            linear_only = self._full_linear.apply(self._full_linear.exponential(time), self._full_initial)
+            self._frames[:, frame] = self.space.full_to_grid(self.space.insert(linear_only, spectrum))
 
     def solution(self, report: SolveReport) -> Solution:
         """The recorded frames as a solution."""
@@ -99,52 +117,6 @@ class SpectralTrajectory:
         )
 
 
-def march(
-    state: Complex[Tensor, "batch ..."], step: Callable[[Tensor], Tensor], num_steps: int
-) -> tuple[Complex[Tensor, "batch ..."], Int[Tensor, " batch"]]:
-    """Make time steps, counting for each sample the steps after which all its values were finite.
-
-    Args:
-        state: Spectra of the batch.
-        step: One time step.
-        num_steps: Number of steps; fewer are made once no sample is finite.
-
-    Returns:
-        The state after the steps, and the number of finite steps (batch,): `num_steps` where all went well.
-    """
-    finite_steps = torch.zeros(len(state), dtype=torch.int64, device=state.device)
-    for count in range(1, num_steps + 1):
-        state = step(state)
-        # A sum is finite only where every term is; NaN and infinity never become finite again.
-        finite_steps += torch.isfinite(state.flatten(1).sum(1))
-        if count % STEPS_BETWEEN_CHECKS == 0 and not (finite_steps == count).any():
-            break
-    return state, finite_steps
-
-
-def blow_up(
-    samples: list[int], finite_steps: list[int], start: float, time_step: float, seconds: float
-) -> SolverError:
-    """The error for samples whose values became infinite or NaN.
-
-    Args:
-        samples: Their numbers in the batch.
-        finite_steps: Finite steps of each since `start`.
-        start: Time of the start of the output interval.
-        time_step: Length of the steps.
-        seconds: Wall time so far.
-
-    Returns:
-        An error that names the first bad step, its time, and the samples.
-    """
-    first = min(finite_steps) + 1
-    message = (
-        f"step {first} after t = {start:g} (to t = {start + first * time_step:g}, step length {time_step:g}) "
-        f"made values that are not finite; in samples {samples} by the end of the output interval"
-    )
-    return SolverError(SolveReport(status=SolveStatus.BLOW_UP, message=message, seconds=seconds))
-
-
 def fourier_unsuited(problem: Problem, domain: Domain) -> str | None:
     """Why Fourier methods in time cannot solve a problem on a domain; None if they can."""
     if not isinstance(problem, SemilinearProblem):
@@ -156,4 +128,9 @@ def fourier_unsuited(problem: Problem, domain: Domain) -> str | None:
     for axis in domain.axes:
         if not axis.is_periodic:
             return f"expected periodic axes, got {axis.kind} for {axis.name!r}"
+        if axis.num_points < 4:
+            return f"expected 4 points or more, got {axis.num_points} for {axis.name!r}"
+    names = [variable.name for variable in problem.inputs[len(problem.outputs) :]]
+    if names:
+        return f"expected the initial values as the only inputs, got {names} too"
     return None
