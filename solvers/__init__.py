@@ -7,10 +7,14 @@ float64 on the device of its inputs, and declares its orders of convergence.
 from solvers.catalogue import CATALOGUE, solve, suitable
 from solvers.chebyshev.chebyshev_elliptic_solver import ChebyshevEllipticSolver
 from solvers.elements import FiniteElementSolver
+from solvers.elliptic.fast_poisson import FastPoissonSolver
+from solvers.elliptic.fast_poisson_inverse import FastPoissonInverse
+from solvers.elliptic.fast_poisson_transform import AxisTransform, End
 from solvers.elliptic.finite_volume_multigrid import FiniteVolumeMultigridSolver
 from solvers.elliptic.finite_volume_system import FiniteVolumeSystem
 from solvers.elliptic.flux_balance import FluxBalance
 from solvers.elliptic.multigrid import Multigrid
+from solvers.elliptic.sparse_finite_difference import SparseFiniteDifferenceSolver
 from solvers.elliptic.unknown_axis import UnknownAxis
 from solvers.elliptic.wall import Wall
 from solvers.hyperbolic import FiniteVolumeSolver, Limiter, NumericalFlux, WenoSolver
@@ -30,9 +34,13 @@ from solvers.spectral.spectral_space import FourierSpace
 
 __all__ = [
     "CATALOGUE",
+    "AxisTransform",
     "ChebyshevEllipticSolver",
     "CrankNicolsonEulerSolver",
     "ETDRK4Coefficients",
+    "End",
+    "FastPoissonInverse",
+    "FastPoissonSolver",
     "FiniteElementSolver",
     "FiniteVolumeMultigridSolver",
     "FiniteVolumeSolver",
@@ -48,6 +56,7 @@ __all__ = [
     "SolveStatus",
     "Solver",
     "SolverError",
+    "SparseFiniteDifferenceSolver",
     "SpectralSolver",
     "UnknownAxis",
     "Wall",

@@ -12,7 +12,9 @@ from pdeops.domains import Domain, Field
 from pdeops.problems import Problem
 from solvers.chebyshev.chebyshev_elliptic_solver import ChebyshevEllipticSolver
 from solvers.elements.finite_element_solver import FiniteElementSolver
+from solvers.elliptic.fast_poisson import FastPoissonSolver
 from solvers.elliptic.finite_volume_multigrid import FiniteVolumeMultigridSolver
+from solvers.elliptic.sparse_finite_difference import SparseFiniteDifferenceSolver
 from solvers.hyperbolic.finite_volume_solver import FiniteVolumeSolver
 from solvers.solver import Solution, Solver
 from solvers.spectral.spectral_solver import SpectralSolver
@@ -20,8 +22,11 @@ from solvers.spectral.spectral_solver import SpectralSolver
 CATALOGUE: tuple[Solver, ...] = (
     SpectralSolver(),
     FiniteVolumeSolver(),
+    FastPoissonSolver(symbol="fourier"),
+    FastPoissonSolver(),
     ChebyshevEllipticSolver(),
     FiniteVolumeMultigridSolver(),
+    SparseFiniteDifferenceSolver(),
     FiniteElementSolver(),
 )
 """Solvers with their default settings, the preferred ones first: fast and exact before general."""
