@@ -1,4 +1,4 @@
-"""``pdeops list``: the problems, models and experiments that are there."""
+"""``pdeops list``: the problems, solvers, domains, models and experiments that are there."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from pdeops.cli.options import options
 from pdeops.cli.result import print_table
 from pdeops.cli.suggestions import did_you_mean
 
-GROUPS = ("problem", "model", "experiment")
+GROUPS = ("problem", "solver", "domain", "model", "experiment")
 
 
 @hydra.main(version_base="1.3", config_path="pkg://pdeops.conf", config_name="list")

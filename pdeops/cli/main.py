@@ -13,11 +13,12 @@ from pdeops.cli.suggestions import did_you_mean
 
 VERBS = {
     "train": "train a model on a problem; makes the data where there is none",
+    "solve": "solve a problem with a classical solver; writes fields, VTK and pictures",
     "generate": "make the data of a problem with its classical solver",
     "evaluate": "measure the error of a trained run, at its own or at another resolution",
     "predict": "apply a trained run to inputs from a file; writes HDF5 or VTK",
     "compare": "several models or runs on one problem: one table of error against time",
-    "list": "show the problems, models and experiments that are there",
+    "list": "show the problems, solvers, models and experiments that are there",
 }
 
 # Flags of Hydra that take the next word, or one behind "=".
@@ -25,9 +26,10 @@ FLAGS_WITH_VALUE = (
     *("--package", "-p", "--config-path", "-cp", "--config-name", "-cn", "--config-dir", "-cd"),
     *("--cfg", "-c", "--info", "-i", "--experimental-rerun"),
 )
-GROUPS = ("problem", "model", "trainer", "optimizer", "scheduler", "loss", "experiment")
+GROUPS = ("problem", "solver", "domain", "model", "trainer", "optimizer", "scheduler", "loss", "experiment")
 
 EXAMPLES = """examples:
+  pdeops solve problem=burgers solver=etdrk4
   pdeops train problem=navier_stokes model=t1
   pdeops train problem=burgers model=fno model.width=64 optimizer.lr=3e-3
   pdeops train -m problem=darcy model=fno,ffno seed=0,1,2

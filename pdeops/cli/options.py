@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+import textwrap
 from importlib.resources import files
+
+from omegaconf import OmegaConf
+
+HELP_WIDTH = 100
 
 
 def options(group: str) -> dict[str, str]:
@@ -25,3 +30,20 @@ def options(group: str) -> dict[str, str]:
             ]
             described[entry.name.removesuffix(".yaml")] = comments[0] if comments else ""
     return described
+
+
+def names_of(group: str) -> str:
+    """Options of a group in one line, or in several that are indented, for the help of a verb.
+
+    Args:
+        group: Such as ``"model"``.
+
+    Returns:
+        ``model: ffno, fno, t1``.
+    """
+    text = f"{group}: {', '.join(options(group))}"
+    return textwrap.fill(text, HELP_WIDTH, subsequent_indent=" " * (len(group) + 2))
+
+
+# In help texts, where a list written by hand would grow old: ${pdeops.options:model}.
+OmegaConf.register_new_resolver("pdeops.options", names_of, replace=True)

@@ -1,0 +1,120 @@
+"""What ``pdeops solve`` leaves behind: a data set, files for ParaView, pictures."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+
+import numpy
+import torch
+
+from pdeops.data import ReferenceSolver
+from pdeops.data.recipe import import_path, initial_inputs
+from pdeops.data.schema import FieldLayout, Metadata
+from pdeops.data.writing import atomic_file, create_dataset, stored_values, write_batch
+from pdeops.domains import Field
+from pdeops.export import animate, draw_field, write_vtk
+from pdeops.problems import Problem
+
+TEST_SPLIT = 2
+
+
+def write_fields(
+    path: Path,
+    problem: Problem,
+    solver: ReferenceSolver,
+    inputs: Mapping[str, Field],
+    solution: Field,
+    seed: int,
+) -> Path:
+    """Write inputs and solution in double precision, in the layout of our data sets.
+
+    Args:
+        path: The HDF5 file; ``pdeops.data.Store`` and ``pdeops.data.read_arrays`` read it, and so does
+            ``pdeops predict``.
+        problem: The problem that was solved.
+        solver: The solver.
+        inputs: Inputs by name.
+        solution: The outputs.
+        seed: Seed of the inputs, or -1.
+
+    Returns:
+        The file.
+    """
+    metadata = Metadata(
+        problem=problem.name,
+        problem_parameters=dict(problem.parameters),
+        solver=import_path(solver),
+        solver_settings=dict(solver.settings),
+        seed=seed,
+        initial_inputs=initial_inputs(problem),
+    )
+    split = numpy.full(solution.batch_size, TEST_SPLIT, dtype=numpy.uint8)
+    layouts = {name: FieldLayout.of(field) for name, field in inputs.items()}
+    with atomic_file(path) as file:
+        output = FieldLayout.of(solution)
+        create_dataset(file, metadata, layouts, output, split=split, num_batches=1, dtype="float64")
+        values = {name: stored_values(field, "float64") for name, field in inputs.items()}
+        write_batch(file, 0, values, stored_values(solution, "float64"), batch=0)
+    return path
+
+
+def write_paraview(
+    base: Path, inputs: Mapping[str, Field], solution: Field, exact: Field | None, sample: int
+) -> Path:
+    """Write one sample as VTK, with the inputs of a steady problem and the error where it is known.
+
+    Args:
+        base: Name without suffix.
+        inputs: Inputs by name, on the domain of the solution.
+        solution: The outputs.
+        exact: What they should be, or None.
+        sample: Number of the sample.
+
+    Returns:
+        The file written.
+    """
+    shown = solution
+    if solution.times is None:
+        given = list(inputs.values())
+        values = [field.values.to(solution.values) for field in given]
+        shown = Field(
+            torch.cat([solution.values, *values], dim=1),
+            solution.domain,
+            solution.channels + tuple(name for field in given for name in field.channels),
+            solution.units + tuple(unit for field in given for unit in field.units),
+        )
+    fields = {"": shown}
+    if exact is not None:
+        fields["exact"] = exact
+        fields["error"] = replace(exact, values=solution.values - exact.values.to(solution.values))
+    return write_vtk(fields, base, sample=sample)
+
+
+def draw_solution(
+    folder: Path, inputs: Mapping[str, Field], solution: Field, exact: Field | None, sample: int
+) -> list[Path]:
+    """Draw one sample: the solution, moving where there is a time, coefficients, and the error.
+
+    Args:
+        folder: Where the pictures go.
+        inputs: Inputs by name.
+        solution: The outputs.
+        exact: What they should be, or None.
+        sample: Number of the sample.
+
+    Returns:
+        The files written.
+    """
+    pictures = [draw_field(solution, folder / "solution.png", sample=sample)]
+    if solution.times is not None and len(solution.times) > 1:
+        pictures.append(animate(solution, folder / "solution.gif", sample=sample))
+    if solution.times is None:
+        pictures += [
+            draw_field(field, folder / f"{name}.png", sample=sample) for name, field in inputs.items()
+        ]
+    if exact is not None:
+        error = replace(exact, values=solution.values - exact.values.to(solution.values))
+        pictures.append(draw_field(error, folder / "error.png", sample=sample))
+    return pictures
