@@ -81,7 +81,7 @@ class FiniteVolumeMultigridSolver(Solver):
         for axis in domain.axes:
             if axis.kind is AxisKind.CHEBYSHEV:
                 return f"expected axes of cells, nodes or periodic ones, got 'chebyshev' for {axis.name!r}"
-        if problem.reaction_slope.is_negative:
+        if problem.reaction_slope.is_nonpositive and problem.reaction_slope != 0:
             return f"expected a reaction that is not negative, got the coefficient {problem.reaction_slope}"
         return None
 
