@@ -1,5 +1,6 @@
 """Problems: equations stated once, with inputs to sample and exact solutions to test against."""
 
+from pdeops.problems.advection import Advection
 from pdeops.problems.advection_diffusion_reaction import AdvectionDiffusionReaction
 from pdeops.problems.allen_cahn import AllenCahn
 from pdeops.problems.boundary_condition import (
@@ -10,6 +11,7 @@ from pdeops.problems.boundary_condition import (
     Robin,
 )
 from pdeops.problems.burgers import Burgers1D
+from pdeops.problems.burgers_2d import Burgers2D
 from pdeops.problems.cahn_hilliard import CahnHilliard
 from pdeops.problems.cole_hopf import cole_hopf_burgers
 from pdeops.problems.conservation_law import ConservationLaw
@@ -38,8 +40,11 @@ from pdeops.problems.poisson import Poisson
 from pdeops.problems.problem import ExactSolution, Problem
 from pdeops.problems.random_fields import NeumannRandomField, PeriodicRandomField, RandomField, Sampler
 from pdeops.problems.residual import equation_residuals, grid_rule
+from pdeops.problems.riemann import BurgersJump, DamBreak, n_wave
 from pdeops.problems.screened_poisson import ScreenedPoisson
 from pdeops.problems.semilinear import SemilinearProblem
+from pdeops.problems.shallow_water import ShallowWater
+from pdeops.problems.simple_wave import simple_wave
 from pdeops.problems.smooth_random_field import SmoothRandomField
 from pdeops.problems.solenoidal_field import SolenoidalField
 from pdeops.problems.steady_allen_cahn import SteadyAllenCahn
@@ -50,13 +55,17 @@ from pdeops.problems.vector_problem import VectorProblem
 from pdeops.problems.wave import Wave
 
 __all__ = [
+    "Advection",
     "AdvectionDiffusionReaction",
     "AllenCahn",
     "BoundaryCondition",
     "BoundaryConditions",
     "Burgers1D",
+    "Burgers2D",
+    "BurgersJump",
     "CahnHilliard",
     "ConservationLaw",
+    "DamBreak",
     "Darcy2D",
     "DerivativeRule",
     "Dirichlet",
@@ -90,6 +99,7 @@ __all__ = [
     "Sampler",
     "ScreenedPoisson",
     "SemilinearProblem",
+    "ShallowWater",
     "SmoothRandomField",
     "SolenoidalField",
     "SpectralSpace",
@@ -106,8 +116,10 @@ __all__ = [
     "evaluate",
     "formula",
     "grid_rule",
+    "n_wave",
     "parameter",
     "parse_formula",
+    "simple_wave",
     "source_of",
     "time_derivative_matrix",
 ]
