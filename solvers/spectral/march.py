@@ -6,11 +6,11 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
-from jaxtyping import Complex, Int
+from jaxtyping import Int, Shaped
 from torch import Tensor
 
 from solvers.solver import SolveReport, SolverError, SolveStatus
-from solvers.spectral.spectral_trajectory import SpectralTrajectory
+from solvers.spectral.trajectory import Trajectory
 
 STEPS_BETWEEN_CHECKS = 16
 """Looking whether values are finite makes a GPU wait, so it is done once in so many steps."""
@@ -33,14 +33,14 @@ class March:
         checkpoint_step: Number of steps before it.
     """
 
-    state: Complex[Tensor, "batch ..."]
+    state: Shaped[Tensor, "batch ..."]
     finite_steps: Int[Tensor, " batch"]
-    checkpoint: Complex[Tensor, "batch ..."]
+    checkpoint: Shaped[Tensor, "batch ..."]
     checkpoint_step: int
 
 
 def march(
-    state: Complex[Tensor, "batch ..."],
+    state: Shaped[Tensor, "batch ..."],
     step: Step,
     start: float,
     time_step: float,
@@ -77,7 +77,7 @@ def march(
 
 
 def blow_up(
-    trajectory: SpectralTrajectory,
+    trajectory: Trajectory,
     step: Step,
     result: March,
     num_steps: int,
@@ -120,7 +120,7 @@ def blow_up(
     return SolverError(SolveReport(status=SolveStatus.BLOW_UP, message=message, seconds=seconds))
 
 
-def largest_value(trajectory: SpectralTrajectory, state: Tensor, samples: list[int]) -> str:
+def largest_value(trajectory: Trajectory, state: Tensor, samples: list[int]) -> str:
     """Where the largest value of some spectra is, in words; nothing if they are not finite on the grid."""
     values = trajectory.space.to_grid(state).abs()
     if not torch.isfinite(values).all():
@@ -134,7 +134,7 @@ def largest_value(trajectory: SpectralTrajectory, state: Tensor, samples: list[i
     return f"; the largest value before was |{name}| = {value:.3g} in sample {samples[sample]} at {point}"
 
 
-def advice(trajectory: SpectralTrajectory, time_step: float) -> str:
+def advice(trajectory: Trajectory, time_step: float) -> str:
     """What would help, from how well the initial data is resolved."""
     share = outer_share(trajectory)
     if share > UNRESOLVED:
@@ -144,7 +144,7 @@ def advice(trajectory: SpectralTrajectory, time_step: float) -> str:
     return f"the initial data is resolved, so try steps of {time_step / 4:.2g} or less"
 
 
-def outer_share(trajectory: SpectralTrajectory) -> float:
+def outer_share(trajectory: Trajectory) -> float:
     """Largest share of a sample's squares in the outer third of the de-aliased waves at time 0."""
     outer = torch.zeros((), dtype=torch.bool, device=trajectory.initial.device)
     for waves in trajectory.space.wavenumbers:

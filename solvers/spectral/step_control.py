@@ -11,7 +11,7 @@ from torch import Tensor
 
 from solvers.solver import SolveReport, SolverError, SolveStatus
 from solvers.spectral.march import March, Step, blow_up, march
-from solvers.spectral.spectral_trajectory import SpectralTrajectory
+from solvers.spectral.trajectory import Trajectory
 
 
 class StepControl:
@@ -27,7 +27,7 @@ class StepControl:
 
     def __init__(
         self,
-        trajectory: SpectralTrajectory,
+        trajectory: Trajectory,
         make_step: Callable[[float], Step],
         *,
         order: int,
