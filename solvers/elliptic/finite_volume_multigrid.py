@@ -7,7 +7,9 @@ from dataclasses import dataclass
 from time import perf_counter
 from typing import ClassVar
 
+import sympy
 import torch
+from sympy.core.function import AppliedUndef
 from torch import Tensor
 
 from pdeops.domains import AxisKind, BoundaryPart, Domain, Field, Grid
@@ -81,7 +83,9 @@ class FiniteVolumeMultigridSolver(Solver):
         for axis in domain.axes:
             if axis.kind is AxisKind.CHEBYSHEV:
                 return f"expected axes of cells, nodes or periodic ones, got 'chebyshev' for {axis.name!r}"
-        if problem.reaction_slope.is_nonpositive and problem.reaction_slope != 0:
+        # Inputs such as a speed of sound are positive; SymPy knows them as real only.
+        inputs = {item: sympy.Dummy(positive=True) for item in problem.reaction_slope.atoms(AppliedUndef)}
+        if problem.reaction_slope.subs(inputs).is_negative:
             return f"expected a reaction that is not negative, got the coefficient {problem.reaction_slope}"
         return None
 
