@@ -6,7 +6,7 @@ float64 on the device of its inputs, and declares its orders of convergence.
 
 from solvers.catalogue import CATALOGUE, solve, suitable
 from solvers.chebyshev.chebyshev_elliptic_solver import ChebyshevEllipticSolver
-from solvers.elements import FiniteElementSolver
+from solvers.elements import FiniteElementEvolutionSolver, FiniteElementSolver
 from solvers.elliptic.fast_poisson import FastPoissonSolver
 from solvers.elliptic.fast_poisson_inverse import FastPoissonInverse
 from solvers.elliptic.fast_poisson_transform import AxisTransform, End
@@ -41,6 +41,7 @@ __all__ = [
     "End",
     "FastPoissonInverse",
     "FastPoissonSolver",
+    "FiniteElementEvolutionSolver",
     "FiniteElementSolver",
     "FiniteVolumeMultigridSolver",
     "FiniteVolumeSolver",

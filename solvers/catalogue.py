@@ -11,6 +11,7 @@ from torch import Tensor
 from pdeops.domains import Domain, Field
 from pdeops.problems import Problem
 from solvers.chebyshev.chebyshev_elliptic_solver import ChebyshevEllipticSolver
+from solvers.elements.finite_element_evolution_solver import FiniteElementEvolutionSolver
 from solvers.elements.finite_element_solver import FiniteElementSolver
 from solvers.elliptic.fast_poisson import FastPoissonSolver
 from solvers.elliptic.finite_volume_multigrid import FiniteVolumeMultigridSolver
@@ -28,6 +29,7 @@ CATALOGUE: tuple[Solver, ...] = (
     FiniteVolumeMultigridSolver(),
     SparseFiniteDifferenceSolver(),
     FiniteElementSolver(),
+    FiniteElementEvolutionSolver(),
 )
 """Solvers with their default settings, the preferred ones first: fast and exact before general."""
 

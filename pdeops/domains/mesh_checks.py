@@ -154,5 +154,6 @@ def _check_boundary(mesh: Mesh, table: FacetTable) -> None:
         middle = mesh.points.numpy()[open_facets[0]].mean(axis=0).tolist()
         raise ValueError(
             f"mesh: expected every boundary facet in a part of {list(names)}, got {len(open_facets)} in "
-            f"none, for example the one around {middle}; try pdeops.domains.name_boundaries(mesh, rest='wall')"
+            f"none, for example the one around {middle}; try "
+            "pdeops.domains.name_boundaries(mesh, rest='wall')"
         )

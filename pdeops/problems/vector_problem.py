@@ -49,9 +49,9 @@ class VectorProblem(Problem):
     axis_kinds: ClassVar[tuple[AxisKind, ...]] = (AxisKind.NODES, AxisKind.CHEBYSHEV)
 
     sampler: Sampler = SMOOTH_FORCE
-    boundary_x: BoundaryConditions = field(default=CLAMPED)
-    boundary_y: BoundaryConditions = field(default=CLAMPED)
-    boundary_z: BoundaryConditions = field(default=CLAMPED)
+    boundary_x: Mapping[str, BoundaryCondition] = field(default=CLAMPED)
+    boundary_y: Mapping[str, BoundaryCondition] = field(default=CLAMPED)
+    boundary_z: Mapping[str, BoundaryCondition] = field(default=CLAMPED)
 
     def __post_init__(self) -> None:
         """Check the conditions of each component, and all that `Problem` checks."""

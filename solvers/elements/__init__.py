@@ -1,5 +1,6 @@
 """Finite elements on meshes, assembled by scikit-fem (the extra ``fem``)."""
 
+from solvers.elements.finite_element_evolution_solver import FiniteElementEvolutionSolver
 from solvers.elements.finite_element_solver import FiniteElementSolver
 
-__all__ = ["FiniteElementSolver"]
+__all__ = ["FiniteElementEvolutionSolver", "FiniteElementSolver"]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,6 +15,7 @@ from skfem.helpers import dot, grad
 
 from pdeops.domains import Mesh, to_scikit_fem
 from pdeops.problems import Problem, evaluate
+from pdeops.problems.expression import Value
 
 Array = numpy.ndarray
 
@@ -101,7 +102,7 @@ class ElementSpace:
             Shape (cells, points).
         """
         coordinates = self.coordinates()
-        values = {**coordinates, **problem.numbers}
+        values: dict[str, Value] = {**coordinates, **problem.numbers}
         values |= {name: torch.from_numpy(item) for name, item in functions.items()}
         return evaluate(expression, values).double().expand(coordinates["x"].shape).numpy().copy()
 
@@ -112,6 +113,24 @@ class ElementSpace:
     def gradient_at_quadrature(self, coefficients: Array) -> Array:
         """Gradient of a function of the space, shape (dimension, cells, points)."""
         return numpy.asarray(self.basis.interpolate(coefficients).grad)
+
+    def evaluation_matrices(self) -> tuple[sparse.csr_matrix, tuple[sparse.csr_matrix, ...]]:
+        """Matrices from coefficients to values, and to each slope, at the quadrature points of all cells.
+
+        With them a whole batch is evaluated at once; their transposes, weighted, integrate loads.
+        """
+        cells, points = self.basis.dx.shape
+        rows = numpy.arange(cells * points)
+
+        def gathered(pick: Callable[[Any], Array]) -> sparse.csr_matrix:
+            matrix = sparse.csr_matrix((cells * points, self.num_unknowns))
+            for number, numbers in enumerate(self.basis.element_dofs):
+                data = numpy.broadcast_to(pick(self.basis.basis[number][0]), (cells, points)).reshape(-1)
+                matrix += sparse.csr_matrix((data, (rows, numbers.repeat(points))), shape=matrix.shape)
+            return matrix
+
+        slopes = (gathered(lambda field, axis=axis: field.grad[axis]) for axis in range(self.mesh.dimension))
+        return gathered(numpy.asarray), tuple(slopes)
 
     # Matrices and vectors.
 

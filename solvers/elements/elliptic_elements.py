@@ -16,8 +16,9 @@ from solvers.elements.boundary_terms import boundary_terms
 from solvers.elements.compatibility import check_balance
 from solvers.elements.element_function import ElementFunction
 from solvers.elements.element_space import Array, ElementSpace
+from solvers.elements.finite_element_solver import FiniteElementSolver
 from solvers.elements.point_fields import PointFields
-from solvers.elements.sparse_system import Method, OpenLevel, SparseSystem
+from solvers.elements.sparse_system import OpenLevel, SparseSystem
 from solvers.solver import SolveStatus
 
 HALVINGS = 10
@@ -43,11 +44,7 @@ def solve_elliptic(
     problem: EllipticProblem,
     inputs: Mapping[str, Array],
     mesh: Mesh,
-    *,
-    degree: int = 2,
-    method: Method = "direct",
-    tolerance: float = 1e-10,
-    max_iterations: int = 200,
+    settings: FiniteElementSolver,
 ) -> ElementOutcome:
     """Solve an elliptic problem and keep the finite element functions.
 
@@ -55,10 +52,7 @@ def solve_elliptic(
         problem: The problem.
         inputs: Values of the inputs at the points of the mesh by name, shape (batch, points).
         mesh: The mesh, checked.
-        degree: Of the elements.
-        method: See `SparseSystem`.
-        tolerance: Of iterations.
-        max_iterations: Of conjugate gradients in a system, and of Newton's method.
+        settings: Degree of the elements, linear solver and tolerance.
 
     Returns:
         The solutions.
@@ -69,7 +63,7 @@ def solve_elliptic(
         SingularMatrix: A matrix has no inverse.
     """
     batch = len(next(iter(inputs.values()))) if inputs else 1
-    solver = _EllipticElements(problem, mesh, degree, method, tolerance, max_iterations)
+    solver = _EllipticElements(problem, mesh, settings)
     results = [
         solver.solve({name: values[sample] for name, values in inputs.items()}) for sample in range(batch)
     ]
@@ -84,22 +78,12 @@ def solve_elliptic(
 class _EllipticElements:
     """Space, boundary terms and the matrix that samples may share."""
 
-    def __init__(
-        self,
-        problem: EllipticProblem,
-        mesh: Mesh,
-        degree: int,
-        method: Method,
-        tolerance: float,
-        max_iterations: int,
-    ) -> None:
+    def __init__(self, problem: EllipticProblem, mesh: Mesh, settings: FiniteElementSolver) -> None:
         self.problem = problem
-        self.space = ElementSpace.build(mesh, degree)
+        self.space = ElementSpace.build(mesh, settings.degree)
         self.fields = PointFields(self.space)
         self.boundary = boundary_terms(self.space, problem, problem.conditions_on(mesh))
-        self.method = method
-        self.tolerance = tolerance
-        self.max_iterations = max_iterations
+        self.settings = settings
         self.shared: SparseSystem | None = None
 
     def solve(self, inputs: Mapping[str, Array]) -> tuple[Array, SolveStatus, tuple[float, ...]]:
@@ -143,8 +127,8 @@ class _EllipticElements:
         # Large entries that cancel in a residual set what can be reached.
         scale = max(float(numpy.linalg.norm(remaining[free])), 1e-300)
         history = [1.0]
-        for _ in range(self.max_iterations):
-            if history[-1] <= self.tolerance:
+        for _ in range(self.settings.max_iterations):
+            if history[-1] <= self.settings.tolerance:
                 return values, SolveStatus.CONVERGED, tuple(history)
             current = {**functions, unknown: space.at_quadrature(values)}
             slope = self._values("reaction", problem.reaction_slope, current)
@@ -160,7 +144,9 @@ class _EllipticElements:
                 return values, SolveStatus.STAGNATION, tuple(history)
             values, remaining = trial, left
             history.append(size)
-        status = SolveStatus.CONVERGED if history[-1] <= self.tolerance else SolveStatus.ITERATION_LIMIT
+        status = (
+            SolveStatus.CONVERGED if history[-1] <= self.settings.tolerance else SolveStatus.ITERATION_LIMIT
+        )
         return values, status, tuple(history)
 
     def _stiffness(self, functions: Mapping[str, Array]) -> sparse.csr_matrix:
@@ -173,7 +159,7 @@ class _EllipticElements:
 
     def _system(self, matrix: sparse.csr_matrix, slope: Array, level_is_open: bool) -> SparseSystem:
         definite = bool((slope >= 0).all())
-        if self.method == "amg" and not definite:
+        if self.settings.method == "amg" and not definite:
             raise ValueError(
                 f"{self.problem.name}: method='amg' expected a reaction that grows with u, got a slope down "
                 f"to {slope.min():g}, which makes the matrix indefinite; try method='direct'"
@@ -181,10 +167,10 @@ class _EllipticElements:
         return SparseSystem(
             matrix + self.boundary.matrix,
             self.boundary.fixed,
-            method=self.method,
+            method=self.settings.method,
             open_level=self._constants() if level_is_open else None,
-            tolerance=self.tolerance,
-            max_iterations=self.max_iterations,
+            tolerance=self.settings.tolerance,
+            max_iterations=self.settings.max_iterations,
             symmetric=definite,
         )
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from time import perf_counter
-from typing import TYPE_CHECKING, ClassVar, Literal
+from typing import TYPE_CHECKING, ClassVar, Literal, cast
 
 import torch
 from torch import Tensor
@@ -26,10 +26,11 @@ class FiniteElementSolver(Solver):
 
     Continuous piecewise polynomials on segments, triangles or tetrahedra, assembled by scikit-fem: of
     elliptic problems :math:`\int a \nabla u \cdot \nabla v + g(u) v = \int f v + \int_{\Gamma} q v` for all
-    test functions v, with fluxes q. Conditions of all kinds are given by part of the boundary, and may vary along it. A reaction
-    that is not linear is met by Newton's method from zero, its steps halved until the residual falls. Stokes
-    flow takes quadratic velocities and linear pressures (Taylor and Hood). The solution is given at the
-    points of the mesh; `solve_functions` keeps it as a function. A grid of nodes is cut into simplices.
+    test functions v, with fluxes q. Conditions of all kinds are given by part of the boundary, and may vary
+    along it. A reaction that is not linear is met by Newton's method from zero, its steps halved until the
+    residual falls. Stokes flow takes quadratic velocities and linear pressures (Taylor and Hood). The
+    solution is given at the points of the mesh; `solve_functions` keeps it as a function. A grid of nodes is
+    cut into simplices.
 
     The order in L2 is the degree plus one, in H1 the degree. Setup and solve are direct by default: about a
     second for 50000 unknowns in the plane, growing with the power 1.5 there and 2 in space.
@@ -162,18 +163,12 @@ class FiniteElementSolver(Solver):
         values = {
             name: checked_values(problem, name, inputs, domain).flatten(1).cpu().numpy() for name in inputs
         }
-        settings = {
-            "degree": self.degree,
-            "method": self.method,
-            "tolerance": self.tolerance,
-            "max_iterations": self.max_iterations,
-        }
         try:
             if isinstance(problem, LinearElasticity):
-                return solve_elasticity(problem, values, mesh, **settings)
-            if isinstance(problem, Stokes):
-                return solve_stokes(problem, values, mesh)
-            return solve_elliptic(problem, values, mesh, **settings)
+                return solve_elasticity(problem, values, mesh, self)
+            if isinstance(problem, EllipticProblem):
+                return solve_elliptic(problem, values, mesh, self)
+            return solve_stokes(cast(Stokes, problem), values, mesh)
         except SingularMatrix as error:
             raise SolverError(
                 SolveReport(SolveStatus.SINGULAR, f"{problem.name}: {error}", perf_counter() - started)

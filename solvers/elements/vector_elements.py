@@ -14,19 +14,16 @@ from solvers.elements.compatibility import check_balance
 from solvers.elements.element_function import ElementFunction
 from solvers.elements.element_space import Array, ElementSpace
 from solvers.elements.elliptic_elements import ElementOutcome
+from solvers.elements.finite_element_solver import FiniteElementSolver
 from solvers.elements.point_fields import PointFields
-from solvers.elements.sparse_system import Method, OpenLevel, SparseSystem
+from solvers.elements.sparse_system import OpenLevel, SparseSystem
 
 
 def solve_elasticity(
     problem: LinearElasticity,
     inputs: Mapping[str, Array],
     mesh: Mesh,
-    *,
-    degree: int = 2,
-    method: Method = "direct",
-    tolerance: float = 1e-10,
-    max_iterations: int = 200,
+    settings: FiniteElementSolver,
 ) -> ElementOutcome:
     """Solve for the displacement and keep the finite element functions.
 
@@ -34,10 +31,7 @@ def solve_elasticity(
         problem: The problem.
         inputs: Body forces at the points of the mesh by name, shape (batch, points).
         mesh: The mesh, checked.
-        degree: Of the elements.
-        method: See `SparseSystem`.
-        tolerance: Of conjugate gradients.
-        max_iterations: Of conjugate gradients.
+        settings: Degree of the elements and linear solver.
 
     Returns:
         One function a component.
@@ -45,15 +39,15 @@ def solve_elasticity(
     Raises:
         SingularMatrix: The conditions leave the body free to move.
     """
-    space = ElementSpace.build(mesh, degree)
+    space = ElementSpace.build(mesh, settings.degree)
     terms = _component_terms(space, problem, mesh)
     system = SparseSystem(
         _elastic_matrix(space, *problem.lame_values),
         _stacked_fixed(terms, space.num_unknowns),
-        method=method,
+        method=settings.method,
         near_null_space=_rigid_motions(space),
-        tolerance=tolerance,
-        max_iterations=max_iterations,
+        tolerance=settings.tolerance,
+        max_iterations=settings.max_iterations,
         symmetric=True,
     )
     return _solve_batch(system, [space] * mesh.dimension, problem, inputs, terms)
