@@ -56,7 +56,8 @@ def generate_data(data: PDEDataModule) -> None:
 
 def build_problem(config: DictConfig) -> Problem:
     """Build the problem."""
-    return cast(Problem, instantiate(config.problem))
+    # Plain containers: a frozen dataclass inside one of OmegaConf would lose its class.
+    return cast(Problem, instantiate(config.problem, _convert_="all"))
 
 
 def build_solver(config: DictConfig) -> ReferenceSolver:

@@ -78,7 +78,7 @@ def asked_domain(config: DictConfig, problem: Problem) -> Domain | None:
         with section("mesh"):
             mesh = read_mesh(config.mesh)
     else:
-        mesh = instantiate(config.domain)
+        mesh = instantiate(config.domain, _convert_="all")
         if not isinstance(mesh, Mesh):
             raise UserError(f"domain: expected a maker of meshes, got one of a {type(mesh).__name__}")
     if not isinstance(config.refinement, int) or config.refinement < 0:
