@@ -90,7 +90,9 @@ class VectorProblem(Problem):
     @property
     def component_boundaries(self) -> tuple[BoundaryConditions, ...]:
         """Conditions of each component."""
-        return tuple(getattr(self, f"boundary_{name}") for name in SPACE[: self.dimension])
+        return tuple(
+            BoundaryConditions(getattr(self, f"boundary_{name}")) for name in SPACE[: self.dimension]
+        )
 
     @property
     def boundary_conditions(self) -> Mapping[str, sympy.Eq]:

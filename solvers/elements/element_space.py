@@ -129,8 +129,10 @@ class ElementSpace:
                 matrix += sparse.csr_matrix((data, (rows, numbers.repeat(points))), shape=matrix.shape)
             return matrix
 
-        slopes = (gathered(lambda field, axis=axis: field.grad[axis]) for axis in range(self.mesh.dimension))
-        return gathered(numpy.asarray), tuple(slopes)
+        def slope(axis: int) -> sparse.csr_matrix:
+            return gathered(lambda field: field.grad[axis])
+
+        return gathered(numpy.asarray), tuple(map(slope, range(self.mesh.dimension)))
 
     # Matrices and vectors.
 

@@ -35,11 +35,9 @@ class EvolutionElements:
     def __init__(
         self, problem: SemilinearProblem, inputs: Mapping[str, Array], mesh: Mesh, degree: int
     ) -> None:
-        if problem.boundary is None:
-            raise ValueError(f"{problem.name}: expected boundary conditions, got None")
         self.problem = problem
         self.space = ElementSpace.build(mesh, degree)
-        self.boundary = boundary_terms(self.space, problem, problem.boundary.on(mesh))
+        self.boundary = boundary_terms(self.space, problem, problem.conditions_on(mesh))
         self.mass = self.space.mass()
         self.linear = self._linear_part() - self.boundary.matrix
         self.is_symmetric = not any(sum(term.orders) == 1 for _, term in problem.linear_terms[0])

@@ -33,14 +33,14 @@ if TYPE_CHECKING:
 Array = Any
 
 ERROR_FACTOR = 2**2 - 1
-"""Halving the step of a second-order method leaves a quarter of the error: the change is 3 times what is left."""
+"""Halving the step of a method of order two leaves a quarter of the error: the change is 3 times that."""
 
 SMALLEST_TOLERANCE = 1e-12
 
 
 @dataclass(frozen=True, kw_only=True)
 class FiniteElementEvolutionSolver(Solver):
-    r"""Solves :math:`\partial_t u = L u + N(u)` with second derivatives on meshes: heat, Allen-Cahn and the like.
+    r"""Solves :math:`\partial_t u = L u + N(u)` with diffusion on meshes: heat, Allen-Cahn and the like.
 
     Space: linear or quadratic elements assembled by scikit-fem, as in `FiniteElementSolver`. Time: the linear
     part L (diffusion, transport, linear reaction) implicitly, so that it sets no limit on the step, all
@@ -243,8 +243,8 @@ class _Run:
     ) -> SolverError:
         bad = samples[~numpy.isfinite(state).all(axis=0)].tolist()
         message = (
-            f"step {first} after t = {start:g} (to t = {start + first * time_step:g}, step length {time_step:g}) "
-            f"made values that are not finite in samples {bad}"
+            f"step {first} after t = {start:g} (to t = {start + first * time_step:g}, step length "
+            f"{time_step:g}) made values that are not finite in samples {bad}"
         )
         return SolverError(SolveReport(SolveStatus.BLOW_UP, message, perf_counter() - self.started))
 
@@ -264,9 +264,8 @@ def _why_not_of_second_order(problem: SemilinearProblem) -> str | None:
             return f"expected derivatives up to the second, got one of order {sum(term.orders)}"
         if sum(term.orders) == 2:
             diffusion[term.orders] = term.coefficient
-    pure = {
-        tuple(2 * (axis == other) for other in range(problem.dimension)) for axis in range(problem.dimension)
-    }
+    axes = range(problem.dimension)
+    pure = {tuple(2 * (axis == other) for other in axes) for axis in axes}
     if set(diffusion) != pure or max(diffusion.values()) - min(diffusion.values()) > 0:
         return "expected diffusion with one constant coefficient along all axes"
     if min(diffusion.values()) <= 0:
