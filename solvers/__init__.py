@@ -6,6 +6,7 @@ float64 on the device of its inputs, and declares its orders of convergence.
 
 from solvers.catalogue import CATALOGUE, solve, suitable
 from solvers.chebyshev.chebyshev_elliptic_solver import ChebyshevEllipticSolver
+from solvers.chebyshev.chebyshev_etdrk4_solver import ChebyshevETDRK4Solver
 from solvers.elements import FiniteElementEvolutionSolver, FiniteElementSolver
 from solvers.elliptic.fast_poisson import FastPoissonSolver
 from solvers.elliptic.fast_poisson_inverse import FastPoissonInverse
@@ -35,6 +36,7 @@ from solvers.spectral.spectral_space import FourierSpace
 __all__ = [
     "CATALOGUE",
     "AxisTransform",
+    "ChebyshevETDRK4Solver",
     "ChebyshevEllipticSolver",
     "CrankNicolsonEulerSolver",
     "ETDRK4Coefficients",

@@ -11,6 +11,7 @@ from torch import Tensor
 from pdeops.domains import Domain, Field
 from pdeops.problems import Problem
 from solvers.chebyshev.chebyshev_elliptic_solver import ChebyshevEllipticSolver
+from solvers.chebyshev.chebyshev_etdrk4_solver import ChebyshevETDRK4Solver
 from solvers.elements.finite_element_evolution_solver import FiniteElementEvolutionSolver
 from solvers.elements.finite_element_solver import FiniteElementSolver
 from solvers.elliptic.fast_poisson import FastPoissonSolver
@@ -22,6 +23,7 @@ from solvers.spectral.spectral_solver import SpectralSolver
 
 CATALOGUE: tuple[Solver, ...] = (
     SpectralSolver(),
+    ChebyshevETDRK4Solver(),
     FiniteVolumeSolver(),
     FastPoissonSolver(symbol="fourier"),
     FastPoissonSolver(),

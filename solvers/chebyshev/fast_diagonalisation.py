@@ -45,6 +45,7 @@ class FastDiagonalisation:
         self.eigenvalues = [basis.eigenvalues.to(device) for basis in bases]
         self.vectors = [basis.vectors.to(device) for basis in bases]
         self.inverses = [basis.inverse.to(device) for basis in bases]
+        self.completions = [basis.completion.to(device) for basis in bases]
         self.has_constants = all(bool((values == 0).any()) for values in self.eigenvalues)
 
     def to_coefficients(self, values: Float[Tensor, "... *inner"]) -> Float[Tensor, "... *inner"]:

@@ -39,6 +39,7 @@ class LineBasis:
         eigenvalues: :math:`\lambda_k` (1 / length^2), shape (unknowns,).
         vectors: Eigenvectors in the columns, of length one, shape (unknowns, unknowns).
         inverse: Inverse of `vectors`; its product with values gives their coefficients.
+        completion: Matrix from values at the unknowns to values at all points, shape (points, unknowns).
 
     Good values: The condition number of `vectors` grows like :math:`n^{0.3}`: 2 at 17 points, 3 at 65, 5 at
     513, 8 at 1025, whatever the end conditions, so the basis itself loses no digits there. Rounding in
@@ -57,6 +58,7 @@ class LineBasis:
     eigenvalues: Float64[Tensor, " unknowns"]
     vectors: Float64[Tensor, "unknowns unknowns"]
     inverse: Float64[Tensor, "unknowns unknowns"]
+    completion: Float64[Tensor, "points unknowns"]
 
     @classmethod
     @lru_cache(maxsize=64)
@@ -80,7 +82,9 @@ class LineBasis:
             columns.append(torch.cos(angles * (count // 2)) / math.sqrt(count))
             numbers.append(torch.tensor([count / 2], dtype=torch.float64))
         vectors = torch.cat(columns, dim=1)
-        return cls(-((2 * math.pi / axis.length * torch.cat(numbers)) ** 2), vectors, vectors.T.contiguous())
+        eigenvalues = -((2 * math.pi / axis.length * torch.cat(numbers)) ** 2)
+        identity = torch.eye(count, dtype=torch.float64)
+        return cls(eigenvalues, vectors, vectors.T.contiguous(), identity)
 
     @classmethod
     @lru_cache(maxsize=64)
@@ -123,4 +127,6 @@ class LineBasis:
             # Exact for constants, where rounding leaves up to 1e-9.
             values[0] = 0.0
             vectors[:, 0] = len(values) ** -0.5
-        return cls(values, vectors, torch.linalg.inv(vectors))
+        identity = torch.eye(len(values), dtype=torch.float64)
+        completion = torch.cat([eliminated[:1], identity, eliminated[1:]])
+        return cls(values, vectors, torch.linalg.inv(vectors), completion)
