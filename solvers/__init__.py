@@ -30,6 +30,8 @@ from solvers.krylov import (
 from solvers.solver import Solution, Solver, SolveReport, SolverError, SolveStatus
 from solvers.spectral.crank_nicolson_euler_solver import CrankNicolsonEulerSolver
 from solvers.spectral.etdrk4 import ETDRK4Coefficients, etdrk4_step
+from solvers.spectral.explicit_runge_kutta_solver import ExplicitRungeKuttaSolver
+from solvers.spectral.imex_runge_kutta_solver import ImexRungeKuttaSolver
 from solvers.spectral.spectral_solver import SpectralSolver
 from solvers.spectral.spectral_space import FourierSpace
 
@@ -41,6 +43,7 @@ __all__ = [
     "CrankNicolsonEulerSolver",
     "ETDRK4Coefficients",
     "End",
+    "ExplicitRungeKuttaSolver",
     "FastPoissonInverse",
     "FastPoissonSolver",
     "FiniteElementEvolutionSolver",
@@ -50,6 +53,7 @@ __all__ = [
     "FiniteVolumeSystem",
     "FluxBalance",
     "FourierSpace",
+    "ImexRungeKuttaSolver",
     "KrylovResult",
     "Limiter",
     "Multigrid",

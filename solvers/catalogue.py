@@ -19,10 +19,16 @@ from solvers.elliptic.finite_volume_multigrid import FiniteVolumeMultigridSolver
 from solvers.elliptic.sparse_finite_difference import SparseFiniteDifferenceSolver
 from solvers.hyperbolic.finite_volume_solver import FiniteVolumeSolver
 from solvers.solver import Solution, Solver
+from solvers.spectral.crank_nicolson_euler_solver import CrankNicolsonEulerSolver
+from solvers.spectral.explicit_runge_kutta_solver import ExplicitRungeKuttaSolver
+from solvers.spectral.imex_runge_kutta_solver import ImexRungeKuttaSolver
 from solvers.spectral.spectral_solver import SpectralSolver
 
 CATALOGUE: tuple[Solver, ...] = (
     SpectralSolver(),
+    ImexRungeKuttaSolver(),
+    ExplicitRungeKuttaSolver(),
+    CrankNicolsonEulerSolver(),
     ChebyshevETDRK4Solver(),
     FiniteVolumeSolver(),
     FastPoissonSolver(symbol="fourier"),

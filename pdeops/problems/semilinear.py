@@ -139,7 +139,7 @@ class SemilinearProblem(Problem):
         """
         shape = torch.broadcast_shapes(*(k.shape for k in wavenumbers))
         num_outputs = len(self.outputs)
-        entries = [[[] for _ in range(num_outputs)] for _ in range(num_outputs)]
+        entries: list[list[list[LinearTerm]]] = [[[] for _ in range(num_outputs)] for _ in range(num_outputs)]
         for row, terms in zip(entries, self.linear_terms, strict=True):
             for column, term in terms:
                 row[column].append(term)

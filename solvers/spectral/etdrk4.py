@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 
 import torch
@@ -17,6 +17,8 @@ SERIES_RADIUS = 1.5
 
 SERIES_TERMS = 26
 """Enough for the first neglected term to lie under double rounding at `SERIES_RADIUS`."""
+
+MULTIPLIERS = ("full", "half", "stage", "first", "middle", "last")
 
 
 def _series(weights: tuple[int, int, int]) -> list[float]:
@@ -134,12 +136,13 @@ class ETDRK4Coefficients:
             time_step * (2 * phi_two - 4 * phi_three),
             time_step * (4 * phi_three - phi_two),
         )
-        return cls(*(m.movedim((-2, -1), (0, 1)).contiguous() for m in matrices), is_coupled=True)
+        first_channels = (m.movedim((-2, -1), (0, 1)).contiguous() for m in matrices)
+        return cls(**dict(zip(MULTIPLIERS, first_channels, strict=True)), is_coupled=True)
 
     def to_complex(self) -> ETDRK4Coefficients:
         """The same multipliers as complex numbers: products with spectra are twice as fast."""
-        multipliers = (self.full, self.half, self.stage, self.first, self.middle, self.last)
-        return ETDRK4Coefficients(*(m.to(torch.complex128) for m in multipliers), is_coupled=self.is_coupled)
+        multipliers = {name: getattr(self, name).to(torch.complex128) for name in MULTIPLIERS}
+        return replace(self, **multipliers)
 
 
 def etdrk4_step(

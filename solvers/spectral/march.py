@@ -141,7 +141,10 @@ def advice(trajectory: Trajectory, time_step: float) -> str:
         return (
             f"the outer third of the waves held {share:.1e} of the squares at t = 0, so try more points first"
         )
-    return f"the initial data is resolved, so try steps of {time_step / 4:.2g} or less"
+    return (
+        f"the initial data is resolved, so try steps of {time_step / 4:.2g} or less; if the values are lost "
+        "at the same time again, the solution itself ends there"
+    )
 
 
 def outer_share(trajectory: Trajectory) -> float:

@@ -57,7 +57,7 @@ class Wave(System):
 
 @dataclass(frozen=True, kw_only=True)
 class Schroedinger(System):
-    """i psi_t = -Lap psi / 2, or with cubic = True the focusing equation i psi_t = -Lap psi / 2 - |psi|^2 psi."""
+    """i psi_t = -Lap psi / 2, and - |psi|^2 psi if cubic (focusing)."""
 
     inputs, outputs = variables("real", "imaginary")
     cubic: bool = False
