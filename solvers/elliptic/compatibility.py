@@ -23,7 +23,11 @@ _END_CORRECTIONS = {
 
 
 def check_compatibility(
-    source: Float64[Tensor, "batch *shape"], faces: Sequence[FaceData], grid: Grid
+    source: Float64[Tensor, "batch *shape"],
+    faces: Sequence[FaceData],
+    grid: Grid,
+    *,
+    first_sample: int = 0,
 ) -> Float64[Tensor, " batch"]:
     r"""Check that :math:`\int_\Omega f + \int_{\partial\Omega} g` vanishes, as far as the grid can tell.
 
@@ -36,6 +40,7 @@ def check_compatibility(
         source: f at the points.
         faces: The faces, all with given fluxes.
         grid: The grid.
+        first_sample: Number of the first sample, for the message.
 
     Returns:
         The imbalance of the second-order rule over the volume: the constant that a scheme has to take off f.
@@ -63,7 +68,7 @@ def check_compatibility(
         raise ValueError(
             "expected a source and fluxes that balance, as no part of the boundary fixes the constant in u "
             f"and there is no reaction; got source and fluxes of {totals[0][worst].item():.3e} together in "
-            f"sample {worst}, {relative:.1e} of their size (samples {bad}); try subtracting the mean "
+            f"sample {worst + first_sample}, {relative:.1e} of their size; try subtracting the mean "
             f"{mean:.6e} from the source"
         )
     return totals[0] / grid.volume

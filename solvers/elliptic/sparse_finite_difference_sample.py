@@ -111,7 +111,7 @@ class SampleSolver:
         matrix = (system.matrix + scipy.sparse.diags(system.volumes * reaction))[free][:, free]
         floating = not system.fixes_constants and not reaction.any()
         if floating:
-            check_compatibility(torch.from_numpy(source)[None], self.faces, grid)
+            check_compatibility(torch.from_numpy(source)[None], self.faces, grid, first_sample=index)
             right_side = right_side - volumes * (right_side.sum() / volumes.sum())
         note = ""
         if self.method == "direct":
