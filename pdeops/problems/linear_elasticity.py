@@ -167,4 +167,4 @@ class LinearElasticity(VectorProblem):
         replacements = dict(zip(self.vector, displacement, strict=True))
         forces = [equation.lhs.subs(replacements).doit() for equation in self.equations]
         names = [variable.name for variable in (*self.inputs, *self.outputs)]
-        return dict(zip(names, [*map(sympy.simplify, forces), *displacement], strict=True))
+        return dict(zip(names, [*forces, *displacement], strict=True))
