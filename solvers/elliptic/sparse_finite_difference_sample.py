@@ -118,7 +118,7 @@ class SampleSolver:
             unknown, note, status = self._direct(system, matrix, right_side, reaction, diffusion, floating)
             history = [_relative(matrix, unknown, right_side)]
         else:
-            result = self._iterate(matrix, right_side)
+            result = self._iterate(matrix, right_side, volumes * diffusion.mean() if floating else None)
             unknown = result.solution[0].numpy()
             if floating:
                 unknown = unknown - (volumes @ unknown) / volumes.sum()
@@ -182,7 +182,9 @@ class SampleSolver:
             note += ": near a resonance, where small errors of the data become large"
         return unknown, note, SolveStatus.CONVERGED
 
-    def _iterate(self, matrix: scipy.sparse.csr_matrix, right_side: Array) -> KrylovResult:
+    def _iterate(
+        self, matrix: scipy.sparse.csr_matrix, right_side: Array, shift: Array | None
+    ) -> KrylovResult:
         product = _as_map(lambda x: matrix @ x)
         given = torch.from_numpy(right_side)[None]
         diagonal = matrix.diagonal()
@@ -195,7 +197,9 @@ class SampleSolver:
             )
         if self.method == "minres":
             return minres(product, given, preconditioner=scaled, tolerance=tolerance, max_iterations=limit)
-        incomplete = spilu(matrix.tocsc(), drop_tol=1e-4, fill_factor=10)
+        # A singular matrix has no factors; shifted by about its smallest other eigenvalue it has good ones.
+        regular = matrix if shift is None else matrix + scipy.sparse.diags(shift)
+        incomplete = spilu(regular.tocsc(), drop_tol=1e-4, fill_factor=10)
         return gmres(
             product,
             given,
