@@ -259,30 +259,30 @@ class FiniteVolumeSystem:
         self._boundary_side = diffusion.new_zeros(batch, *shape)
         faces, walls = [], []
         for number in range(self.grid.dimension):
-            couplings = diffusion.new_zeros(len(mass), *shape)
-            faces.append(self._faces(number, diffusion, couplings).expand(len(mass), *(-1,) * len(shape)))
-            walls.append(couplings)
+            ends = diffusion.new_zeros(len(mass), *shape[:number], 2, *shape[number + 1 :])
+            faces.append(self._faces(number, diffusion, ends, mass).expand(len(mass), *(-1,) * len(shape)))
+            walls.append(ends)
         for number, position, wall in self._sides():
             self._couple_wall(number, position, wall, diffusion, walls[number], mass)
         if self._mask is not None:
             inside = self.inner(self._mask)
             mass = mass * inside
-            walls = [couplings * inside for couplings in walls]
+            for number, count in enumerate(shape):
+                at_ends = [inside.narrow(number, position, 1) for position in (0, count - 1)]
+                walls[number] = walls[number] * torch.cat(at_ends, number)
         self.operator = FluxBalance(tuple(faces), tuple(walls), mass)
 
-    def _faces(self, number: int, diffusion: Tensor, couplings: Tensor) -> Tensor:
-        """Transmissibilities across one axis; those to points of given value go to the couplings."""
+    def _faces(self, number: int, diffusion: Tensor, ends: Tensor, mass: Tensor) -> Tensor:
+        """Transmissibilities across one axis; those to points of given value go to the ends or the mass."""
         axis, (start, count), dim = self.grid.axes[number], self._spans[number], number + 1
         a, known = self.inner(diffusion, skip=number), self.inner(self._known, skip=number)
         last = axis.num_points - 1
         factor = self._area(number, diffusion) / axis.spacing
         faces = self._mean(a.narrow(dim, 0, last), a.narrow(dim, 1, last)) * factor
         if start == 1:
-            self._couple(couplings, dim, 0, faces.narrow(dim, 0, 1), known.narrow(dim, 0, 1))
+            self._couple(ends, dim, 0, faces.narrow(dim, 0, 1), known.narrow(dim, 0, 1))
         if start + count <= last:
-            self._couple(
-                couplings, dim, count - 1, faces.narrow(dim, last - 1, 1), known.narrow(dim, last, 1)
-            )
+            self._couple(ends, dim, -1, faces.narrow(dim, last - 1, 1), known.narrow(dim, last, 1))
         faces = faces.narrow(dim, start, count - 1)
         if axis.is_periodic:
             closing = self._mean(a.narrow(dim, last, 1), a.narrow(dim, 0, 1)) * factor
@@ -292,43 +292,42 @@ class FiniteVolumeSystem:
         inside, known = self.inner(self._mask)[None], self.inner(self._known)
         for shift in (-1, 1):
             # Each point's coupling to its neighbour on one side, where that one is outside.
-            coupling = faces.new_zeros(len(faces), *couplings.shape[1:])
+            coupling = faces.new_zeros(len(faces), *mass.shape[1:])
             coupling.narrow(dim, 0, faces.shape[dim]).copy_(faces)
             coupling = coupling if shift == -1 else coupling.roll(1, dim)
             coupling = coupling * (inside & ~inside.roll(shift, dim))
-            couplings += coupling
+            mass += coupling
             self._boundary_side += coupling * known.roll(shift, dim)
         length = faces.shape[dim]
         return faces * (inside & inside.roll(-1, dim)).narrow(dim, 0, length)
 
-    def _couple(self, couplings: Tensor, dim: int, position: int, amount: Tensor, value: Tensor) -> None:
-        """Add a coupling to given values at one end of an axis."""
-        couplings.narrow(dim, position, 1).add_(amount)
+    def _couple(self, ends: Tensor, dim: int, position: int, amount: Tensor, value: Tensor) -> None:
+        """Add a coupling to given values at one end of an axis, position 0 or -1."""
+        ends.narrow(dim, position, 1).add_(amount)
         self._boundary_side.narrow(dim, position, 1).add_(amount * value)
 
     def _couple_wall(
-        self, number: int, position: int, wall: Wall, diffusion: Tensor, couplings: Tensor, mass: Tensor
+        self, number: int, position: int, wall: Wall, diffusion: Tensor, ends: Tensor, mass: Tensor
     ) -> None:
         axis, dim = self.grid.axes[number], number + 1
         nodal = axis.kind is AxisKind.NODES
         if nodal and wall.is_dirichlet:
             return
-        end = 0 if position == 0 else self._spans[number][1] - 1
         area = self._area(number, diffusion)
         value = self.inner(spread(wall.value, self.grid, number, diffusion), skip=number)
-        to_wall = 2 / axis.spacing * self.inner(diffusion).narrow(dim, end, 1)
+        to_wall = 2 / axis.spacing * self.inner(diffusion).narrow(dim, position, 1)
         if wall.coefficient is None:
-            self._couple(couplings, dim, end, area * to_wall, value)
+            self._couple(ends, dim, position, area * to_wall, value)
             return
         alpha = self.inner(spread(wall.coefficient, self.grid, number, diffusion), skip=number)
         part = torch.ones_like(to_wall) if nodal else to_wall / (alpha + to_wall)
-        self._boundary_side.narrow(dim, end, 1).add_(area * part * value)
+        self._boundary_side.narrow(dim, position, 1).add_(area * part * value)
         # In series: the way to the wall, which doubles with the spacing, and the wall, which does not. The
         # sum is split so that it is right on the next coarser grid too.
         total = area * part * alpha
         fixed = total if nodal else total / (1 + 2 * alpha / to_wall)
-        mass.narrow(dim, end, 1).add_(fixed)
-        couplings.narrow(dim, end, 1).add_(total - fixed)
+        mass.narrow(dim, position, 1).add_(fixed)
+        ends.narrow(dim, position, 1).add_(total - fixed)
 
     def _mean(self, left: Tensor, right: Tensor) -> Tensor:
         if self._face_mean == "harmonic":

@@ -70,20 +70,19 @@ class UnknownAxis:
         return self.distances[self.kept_faces] / self.joined.distances
 
     @cached_property
-    def wall_factors(self) -> Float[Tensor, " coarse"]:
-        """Distance to a place of known value, old over new, for each joined unknown.
+    def wall_factors(self) -> Float[Tensor, " 2"]:
+        """Distance from the outer unknowns to the given values beyond the ends, old over new.
 
-        Exact at the ends of the axis. Inside, where points of a mask have known values, one half: the
-        distances double with the spacing.
+        One half at an end that nothing flows through: what couples there is a wall of some resistance.
         """
         coarse = self.joined
-        factors = coarse.positions.new_full((coarse.num_unknowns,), 0.5)
-        if self.num_unknowns % 2:
-            factors[-1] = 1.0
+        factors = coarse.positions.new_full((2,), 0.5)
         if self.lower is not None:
             factors[0] = (self.positions[0] - self.lower) / (coarse.positions[0] - self.lower)
         if self.upper is not None:
-            factors[-1] = (self.upper - self.positions[-1]) / (self.upper - coarse.positions[-1])
+            factors[1] = (self.upper - self.positions[-1]) / (self.upper - coarse.positions[-1])
+        elif self.num_unknowns % 2:
+            factors[1] = 1.0
         return factors
 
     @cached_property
