@@ -137,7 +137,8 @@ class EmbeddedControl(StepControl):
         place = largest_value(self.trajectory, state[lost], samples)
         message = (
             f"the step length fell to nothing at t = {times[lost].min().item():.6g} in samples "
-            f"{samples}{place}; the solution leaves every bound there: try smaller initial values or an earlier time"
+            f"{samples}{place}; the solution leaves every bound there, so try smaller initial values or an "
+            "earlier end"
         )
         return SolverError(SolveReport(status=SolveStatus.BLOW_UP, message=message, seconds=self.seconds))
 
