@@ -49,10 +49,10 @@ class GrayScott(SemilinearProblem):
         sampler: Distribution of the patches b, between 0 and 1.
         noise: Distribution of the noise.
 
-    Good values: The defaults on 128 points an axis to time 2000: spots that divide until they fill the box;
-        ``feed_rate=0.04, kill_rate=0.06`` gives stripes.
+    Good values: The defaults on 256 points an axis, or on 128 with padded products, to time 2000: rings that
+        break into stripes. ``feed_rate=0.03, kill_rate=0.055`` fills the box with a labyrinth by then.
 
-    Failure mode: Most rates outside a narrow strip around :math:`k \approx \sqrt F / 2 - F` let v die out,
+    Failure mode: On fewer points the rings are pinned to the grid and look like diamonds. Most rates outside a narrow strip around :math:`k \approx \sqrt F / 2 - F` let v die out,
         and the solution is the trivial state.
 
     Source: Gray and Scott (1984), doi:10.1016/0009-2509(84)87017-7. Box, diffusivities and patterns:
@@ -72,8 +72,8 @@ class GrayScott(SemilinearProblem):
     dimension: int = 2
     substrate_diffusivity: float = parameter(2e-5, symbol="D_u", positive=True)
     activator_diffusivity: float = parameter(1e-5, symbol="D_v", positive=True)
-    feed_rate: float = parameter(0.035, symbol="F", positive=True)
-    kill_rate: float = parameter(0.065, symbol="k", positive=True)
+    feed_rate: float = parameter(0.04, symbol="F", positive=True)
+    kill_rate: float = parameter(0.06, symbol="k", positive=True)
     sampler: Sampler = DEFAULT_SAMPLER
     noise: Sampler = DEFAULT_NOISE
 
