@@ -46,8 +46,9 @@ _DIAGNOSES = {
         "tolerance; (c) it hardly fell, so the coefficient's contrast is too much for the preconditioner"
     ),
     SolveStatus.STAGNATION: (
-        "the residual that the iteration updates met the tolerance, but the one computed from the solution "
-        "is more than ten times larger: rounding sets the limit, so try a larger tolerance"
+        "the residual computed from the solution no longer falls and is more than ten times the tolerance: (a) "
+        "rounding sets the limit, so try a larger tolerance; (b) Newton's method is near a turning point of the "
+        "solutions or a local minimum of the residual, so try more points or a smaller nonlinearity"
     ),
     SolveStatus.BLOW_UP: (
         "values became infinite or NaN: (a) the time step is too large for the nonlinear part, so try "

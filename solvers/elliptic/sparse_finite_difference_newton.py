@@ -22,7 +22,7 @@ class NewtonResult:
 
     Args:
         solution: The last iterate.
-        status: Converged, iteration limit, stagnation, or breakdown.
+        status: Converged, iteration limit, stagnation, or singular.
         message: One sentence with the numbers.
         history: Norms of the residual over the first one, one a step and the first.
     """
@@ -68,7 +68,7 @@ def newton(
         try:
             update = Factors.of(jacobian(current)).solve(-value)
         except SingularMatrixError:
-            return _stopped(SolveStatus.BREAKDOWN, "a singular Jacobian", current, history)
+            return _stopped(SolveStatus.SINGULAR, "a singular Jacobian", current, history)
         step, norm = 1.0, history[-1] * first
         while True:
             trial = current + step * update

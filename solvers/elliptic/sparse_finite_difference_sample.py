@@ -156,7 +156,7 @@ class SampleSolver:
             try:
                 factors = Factors.of(matrix)
             except SingularMatrixError as error:
-                return np.zeros(len(volumes)), f"the matrix is singular ({error})", SolveStatus.BREAKDOWN
+                return np.zeros(len(volumes)), f"the matrix is singular ({error})", SolveStatus.SINGULAR
             self._factors = reaction, system, factors
         unknown = factors.solve(right_side)
         negative = any(
@@ -169,7 +169,7 @@ class SampleSolver:
         note = f"condition about {condition:.1e}, eigenvalue nearest to zero about {eigenvalue:.3g}"
         if not condition < SINGULAR:
             note += ": a resonance to rounding; try another frequency or another grid"
-            return unknown, note, SolveStatus.BREAKDOWN
+            return unknown, note, SolveStatus.SINGULAR
         spacing = max(axis.spacing for axis in self.grid.axes)
         waves = np.minimum(reaction, 0) ** 2 / diffusion.ravel()
         margin = float(waves.max()) * spacing**2 / 12
