@@ -46,8 +46,8 @@ _DIAGNOSES = {
         "tolerance; (c) it hardly fell, so the coefficient's contrast is too much for the preconditioner"
     ),
     SolveStatus.STAGNATION: (
-        "the residual computed from the solution no longer falls and is more than ten times the tolerance: (a) "
-        "rounding sets the limit, so try a larger tolerance; (b) Newton's method is near a turning point of the "
+        "the residual of the solution no longer falls and is more than ten times the tolerance: (a) rounding "
+        "sets the limit, so try a larger tolerance; (b) Newton's method is near a turning point of the "
         "solutions or a local minimum of the residual, so try more points or a smaller nonlinearity"
     ),
     SolveStatus.BLOW_UP: (
@@ -60,8 +60,9 @@ _DIAGNOSES = {
         "for a coefficient that is not positive or not finite"
     ),
     SolveStatus.SINGULAR: (
-        "the matrix has no inverse to rounding: (a) the boundary conditions leave a constant or a motion free, "
-        "so fix it on some part; (b) a reaction coefficient hits an eigenvalue (resonance), so change it a little"
+        "the matrix has no inverse to rounding: (a) the boundary conditions leave a constant or a motion "
+        "free, so fix it on some part; (b) a reaction coefficient hits an eigenvalue (resonance), so change "
+        "it a little"
     ),
 }
 
