@@ -43,8 +43,9 @@ class AllenCahn(SemilinearProblem):
         sampler: Distribution of the initial phase.
         boundary: Conditions where the domain ends; the coefficient of the normal derivative is D.
 
-    Good values: In two dimensions to time 5 from the default data, ``diffusivity=0.01`` on 128 points an axis
-        has a relative error of 2e-5, ``1e-3`` on 256 one of 6e-4; in one dimension ``1e-4`` on 1024 one of 8e-5.
+    Good values: In two dimensions to time 5 from the default data, ``diffusivity=0.01`` on 128 points an
+        axis has a relative error of 2e-5, ``1e-3`` on 256 one of 6e-4; in one dimension ``1e-4`` on 1024
+        one of 8e-5.
 
     Failure mode: A grid with fewer than about four points across a wall pins it; spectral solutions ring.
 

@@ -39,8 +39,9 @@ class CahnHilliard(SemilinearProblem):
         interface_width: Width :math:`\varepsilon > 0` of the interfaces.
         sampler: Distribution of the initial concentration difference.
 
-    Good values: ``interface_width=0.02`` on 128 points an axis (relative error 1e-4 at time 0.02) or 256 (1e-8). Times are in units of
-        :math:`\varepsilon^2 / M`: phases part at about 40 of them, 0.02 by default, and coarsen afterwards.
+    Good values: ``interface_width=0.02`` on 128 points an axis (relative error 1e-4 at time 0.02) or 256
+        (1e-8). Times are in units of :math:`\varepsilon^2 / M`: phases part at about 40 of them, 0.02 by
+        default, and coarsen afterwards.
 
     Failure mode: A grid spacing above the interface width pins the interfaces, and spectral solutions ring.
 

@@ -49,11 +49,12 @@ class GrayScott(SemilinearProblem):
         sampler: Distribution of the patches b, between 0 and 1.
         noise: Distribution of the noise.
 
-    Good values: The defaults on 256 points an axis, or on 128 with padded products, to time 2000: rings that
-        break into stripes. ``feed_rate=0.03, kill_rate=0.055`` fills the box with a labyrinth by then.
+    Good values: The defaults on 256 points an axis, or on 128 with padded products, to time 2000: rings
+        that break into stripes. ``feed_rate=0.03, kill_rate=0.055`` fills the box with a labyrinth by then.
 
-    Failure mode: On fewer points the rings are pinned to the grid and look like diamonds. Most rates outside a narrow strip around :math:`k \approx \sqrt F / 2 - F` let v die out,
-        and the solution is the trivial state.
+    Failure mode: On fewer points the rings are pinned to the grid and look like diamonds. Most rates
+        outside a narrow strip around :math:`k \approx \sqrt F / 2 - F` let v die out, and the solution is
+        the trivial state.
 
     Source: Gray and Scott (1984), doi:10.1016/0009-2509(84)87017-7. Box, diffusivities and patterns:
     J. E. Pearson (1993), doi:10.1126/science.261.5118.189.

@@ -46,8 +46,8 @@ class KuramotoSivashinsky(SemilinearProblem):
     Raises:
         ValueError: The dimension is 3.
 
-    Good values: 256 points for :math:`32\pi` in one dimension (relative error 2e-7 at time 50, when chaos is
-        full), 128 an axis in two (2e-4 at time 20).
+    Good values: 256 points for :math:`32\pi` in one dimension (relative error 2e-7 at time 50, when chaos
+        is full), 128 an axis in two (2e-4 at time 20).
 
     Failure mode: Chaos: errors grow by a factor of e in a time of about 10, so after 250 even two solvers in
         double precision agree in statistics only. There are no exact solutions to compare with.

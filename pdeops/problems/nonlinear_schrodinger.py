@@ -44,7 +44,8 @@ class NonlinearSchrodinger(SemilinearProblem):
         nonlinearity: Coefficient :math:`\gamma`: positive focuses, negative defocuses.
         sampler: Distribution of the real and of the imaginary part.
 
-    Good values: ``nonlinearity=1`` in one dimension on 128 points to time 3 (relative error 3e-7); ``nonlinearity=-1`` in more.
+    Good values: ``nonlinearity=1`` in one dimension on 128 points to time 3 (relative error 3e-7);
+        ``nonlinearity=-1`` in more.
 
     Failure mode: In two and three dimensions a focusing envelope of enough mass (about :math:`5.85 / \gamma`
         in two) collapses to a point in finite time, which no grid resolves: values blow up.
