@@ -31,7 +31,8 @@ class FiniteVolumeSolver(HyperbolicSolver):
 
     Order: 2 in space where the solution is smooth and monotone. At extrema the limiter takes the slope away:
     there the error is of first order, which leaves order 2 in L1 and about 5/3 in L2. Shocks are captured
-    within two or three cells, with order 1 in L1.
+    within two or three cells, with order 1 in L1. In time 3, and less where a limiter changes its choice
+    within a step; the error in time is far below that in space for all steps that are stable.
 
     Cost: per step and cell about the same for all sizes; 1/h steps. Diffusion is explicit too and needs
     :math:`D / h^2` steps: an exponential or implicit solver is cheaper once shocks are resolved.
