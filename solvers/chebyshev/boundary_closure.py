@@ -25,9 +25,9 @@ class FaceCondition:
         data: Right side g, same shape.
     """
 
-    value: Float64[Tensor, "batch *face"]
-    slope: Float64[Tensor, "batch *face"]
-    data: Float64[Tensor, "batch *face"]
+    value: Float64[Tensor, "#batch *face"]
+    slope: Float64[Tensor, "#batch *face"]
+    data: Float64[Tensor, "#batch *face"]
 
     @classmethod
     def build(

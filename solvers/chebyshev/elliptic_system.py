@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import torch
-from jaxtyping import Float64
+from jaxtyping import Bool, Float64
 from torch import Tensor
 
 from pdeops.domains import Field, Grid
@@ -11,7 +11,11 @@ from pdeops.problems import EllipticProblem
 from solvers.chebyshev.boundary_closure import BoundaryClosure, face_conditions
 from solvers.chebyshev.fast_diagonalisation import FastDiagonalisation
 from solvers.chebyshev.linear_elliptic import LinearElliptic
+from solvers.chebyshev.resolution import spectral_tail
 from solvers.chebyshev.tensor_products import apply_along
+
+UNRESOLVED = 0.03
+"""Highest coefficients of the diffusion, relative to the largest, above which its gradient means nothing."""
 
 
 class EllipticSystem:
@@ -23,7 +27,8 @@ class EllipticSystem:
         grid: Chebyshev and periodic axes.
 
     Raises:
-        ValueError: A coefficient of diffusion is not positive, or a coefficient or source is not finite.
+        ValueError: A coefficient of diffusion is not positive or not resolved, or a coefficient or source is
+            not finite.
     """
 
     def __init__(self, problem: EllipticProblem, inputs: dict[str, Field], grid: Grid) -> None:
@@ -35,6 +40,14 @@ class EllipticSystem:
             raise ValueError(
                 f"{problem.name}: expected a positive diffusion, got "
                 f"{self.diffusion.min().item():g} in samples {bad}"
+            )
+        tail = spectral_tail(self.diffusion, grid)
+        rough = torch.nonzero(tail > UNRESOLVED).flatten().tolist()
+        if rough:
+            raise ValueError(
+                f"{problem.name}: expected a diffusion that the grid resolves, got highest coefficients of "
+                f"{tail.max().item():.2g} of the largest in samples {rough}; try more points, or finite "
+                "volumes or elements where the diffusion jumps"
             )
         self.source = self._values("source", problem.source)
         device = self.diffusion.device
@@ -49,17 +62,27 @@ class EllipticSystem:
         """Number of samples."""
         return len(self.diffusion)
 
-    def linearised(self, unknown: Float64[Tensor, "batch *shape"] | None = None) -> LinearElliptic:
+    def linearised(
+        self,
+        unknown: Float64[Tensor, "batch *shape"] | None = None,
+        is_flow: Bool[Tensor, " batch"] | None = None,
+    ) -> LinearElliptic:
         """The linear operator; for a nonlinear reaction the derivative of the equation.
 
         Args:
             unknown: Values of u at all points; None for a linear reaction.
+            is_flow: Samples whose reaction is raised by a constant until it is nowhere negative: with this
+                operator in place of the Jacobian, a step goes down the energy of the problem.
 
         Returns:
             The operator with homogeneous conditions.
         """
         slope = self._values("reaction", self.problem.reaction_slope, unknown)
         reaction = self.closure.inner(slope / self.diffusion)
+        if is_flow is not None:
+            lowest = reaction.flatten(1).amin(dim=1).clamp_max(0.0)
+            raised = torch.where(is_flow, -lowest, 0.0)
+            reaction = reaction + raised.reshape(-1, *(1,) * self.grid.dimension)
         singular = self.is_closed and bool((reaction == 0).all())
         return LinearElliptic(self.closure, self.fast, self.drift, reaction, singular=singular)
 

@@ -28,7 +28,7 @@ def apply_along(
 
 
 def apply_to_all(
-    matrices: Sequence[Float[Tensor, "rows columns"]], values: Float[Tensor, "..."]
+    matrices: Sequence[Float[Tensor, "_ _"]], values: Float[Tensor, "..."]
 ) -> Float[Tensor, "..."]:
     """Multiply by one matrix an axis, the first for the first of the last ``len(matrices)`` dimensions."""
     for dim, matrix in zip(range(-len(matrices), 0), matrices, strict=True):

@@ -63,7 +63,8 @@ def manufactured(solution, kinds, *, coefficient=1, decay=0, cubic=0.0, robin=1,
 
     `kinds` has two letters an axis (D, N, R for the lower and the upper end; "PP" for a periodic axis).
     """
-    coefficient, decay, robin = map(sympy.sympify, (coefficient, decay, robin))
+    names = {"x": x, "y": y, "z": z}  # symbols read from text would not be real
+    coefficient, decay, robin = (sympy.sympify(item, names) for item in (coefficient, decay, robin))
     parts = [f"{axis}_{side}" for axis in "xyz"[:dimension] for side in ("lower", "upper")]
     boundary = {
         part: condition(kind, solution, coefficient, part, robin)
