@@ -231,13 +231,14 @@ class FiniteVolumeSystem:
         grid = self.grid
         batch = max((len(spread(w.value, grid, i, like)) for i, _, w in self._sides()), default=1)
         known = like.new_zeros(batch, *grid.shape)
-        for number, position, wall in self._sides():
+        # Where two faces meet, the one of the first axis counts.
+        for number, position, wall in reversed(self._sides()):
             if wall.is_dirichlet and grid.axes[number].kind is AxisKind.NODES:
                 known.select(number + 1, position).copy_(
                     spread(wall.value, grid, number, like).squeeze(number + 1)
                 )
         if self._mask is not None:
-            known = torch.where(self._mask, known, torch.as_tensor(outside).to(like))
+            known = torch.where(self._mask, known, torch.as_tensor(outside, dtype=like.dtype, device=like.device))
         return known
 
     def _sides(self) -> list[tuple[int, int, Wall]]:

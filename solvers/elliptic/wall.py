@@ -90,7 +90,7 @@ def spread(
     Raises:
         ValueError: The shape does not fit.
     """
-    tensor = torch.as_tensor(values).to(like)
+    tensor = torch.as_tensor(values, dtype=like.dtype, device=like.device)
     part = (*grid.shape[:number], *grid.shape[number + 1 :])
     leading = tensor.shape[: max(0, tensor.ndim - len(part))]
     try:
