@@ -93,10 +93,6 @@ class EvolutionElements:
         """L2 norm of each column."""
         return numpy.sqrt(numpy.maximum((state * (self.mass @ state)).sum(axis=0), 0.0))
 
-    def point_values(self, state: Array) -> Array:
-        """Values at the points of the mesh, shape (batch, points)."""
-        return state[self.space.vertex_unknowns].T
-
     def _linear_part(self) -> sparse.csr_matrix:
         total = sparse.csr_matrix(self.mass.shape)
         for _, term in self.problem.linear_terms[0]:

@@ -27,6 +27,7 @@ from solvers.solver import (
 )
 
 if TYPE_CHECKING:
+    from solvers.elements.element_function import ElementFunction
     from solvers.elements.evolution_elements import EvolutionElements
     from solvers.elements.imex_steps import ImexSteps
 
@@ -122,26 +123,16 @@ class FiniteElementEvolutionSolver(Solver):
             ValueError: The problem, the mesh (see `pdeops.domains.check_mesh`) or the times are not fit.
             SolverError: Values became infinite or NaN, or the tolerance was not met within `max_steps`.
         """
-        self.check(problem, inputs, domain, times)
-        import_scikit_fem()
-        from solvers.elements.evolution_elements import EvolutionElements
-
+        frames, run = self._march(problem, inputs, domain, times)
         outputs = checked_times(times)
-        mesh = mesh_of(domain)
-        values = {
-            name: checked_values(problem, name, inputs, domain).flatten(1).cpu().numpy() for name in inputs
-        }
-        elements = EvolutionElements(cast(SemilinearProblem, problem), values, mesh, self.degree)
-        run = _Run(self, elements)
-        state, start, frames = elements.initial, 0.0, []
-        given = values[problem.inputs[0].name]
-        for end in outputs.tolist():
-            if end > start:
-                advance = run.controlled if self.time_step is None else run.fixed
-                state = advance(state, start, end)
-            frames.append(elements.point_values(state) if end > 0 else given)
-            start = end
-        stacked = torch.from_numpy(numpy.stack(frames, axis=1))[:, :, None]
+        given = inputs[problem.inputs[0].name].values[:, 0].to("cpu", torch.float64).flatten(1)
+        stacked = torch.stack(
+            [
+                frame.point_values if time > 0 else given
+                for frame, time in zip(frames, outputs.tolist(), strict=True)
+            ],
+            dim=1,
+        )[:, :, None]
         return Solution(
             values=stacked.reshape(*stacked.shape[:3], *domain.shape).to(
                 inputs[problem.inputs[0].name].values.device
@@ -152,6 +143,50 @@ class FiniteElementEvolutionSolver(Solver):
             times=outputs,
             report=run.report(),
         )
+
+    def solve_functions(
+        self, problem: Problem, inputs: Mapping[str, Field], domain: Domain, times: Tensor
+    ) -> tuple[ElementFunction, ...]:
+        """Solve, and keep the solution as finite element functions, one a time.
+
+        Args:
+            problem: See `solve`.
+            inputs: See `solve`.
+            domain: See `solve`.
+            times: See `solve`.
+
+        Returns:
+            The functions, with the basis of scikit-fem, the coefficients and true errors against an exact
+            solution.
+
+        Raises:
+            ImportError: See `solve`.
+            ValueError: See `solve`.
+            SolverError: See `solve`.
+        """
+        return self._march(problem, inputs, domain, times)[0]
+
+    def _march(
+        self, problem: Problem, inputs: Mapping[str, Field], domain: Domain, times: Tensor | None
+    ) -> tuple[tuple[ElementFunction, ...], _Run]:
+        self.check(problem, inputs, domain, times)
+        import_scikit_fem()
+        from solvers.elements.element_function import ElementFunction
+        from solvers.elements.evolution_elements import EvolutionElements
+
+        values = {
+            name: checked_values(problem, name, inputs, domain).flatten(1).cpu().numpy() for name in inputs
+        }
+        elements = EvolutionElements(cast(SemilinearProblem, problem), values, mesh_of(domain), self.degree)
+        run = _Run(self, elements)
+        advance = run.controlled if self.time_step is None else run.fixed
+        state, start, frames = elements.initial, 0.0, []
+        for end in checked_times(times).tolist():
+            if end > start:
+                state = advance(state, start, end)
+            frames.append(ElementFunction(elements.space, state.T))
+            start = end
+        return tuple(frames), run
 
 
 class _Run:

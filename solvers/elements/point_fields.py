@@ -9,17 +9,23 @@ from scipy.spatial import cKDTree
 
 from solvers.elements.element_space import Array, ElementSpace
 
-NEIGHBOURS = {1: 4, 2: 12, 3: 30}
-"""Points of a quadratic fit by dimension: about twice its coefficients."""
+NEIGHBOURS = {1: 6, 2: 20, 3: 40}
+"""Points of a cubic fit by dimension: about twice its coefficients."""
+
+SMALLEST_SINGULAR_VALUE = 1e-3
+"""Of a fit, relative to its largest: below, the points lie too near to a line or a curve."""
+
+MOST_DOUBLINGS = 3
+"""How often the number of points of a fit is doubled on stretched meshes."""
 
 
 class PointFields:
     r"""Extends values at the points of a mesh to all nodes of a space.
 
     In a linear space the values are the coefficients. A quadratic space has more nodes, on the edges: there a
-    quadratic polynomial is fitted to the nearest points, by least squares, and cut to the range of the values
-    at these points, so that a coefficient that jumps stays positive. The error is of third order for smooth
-    fields, where linear interpolation would limit the whole method to second order.
+    cubic polynomial is fitted to the nearest points, by weighted least squares, and cut to the range of
+    the values at these points, so that a coefficient that jumps stays positive. The error is of fourth order
+    for smooth fields, where linear interpolation would limit the whole method to second order.
 
     Args:
         space: The space.
@@ -27,11 +33,18 @@ class PointFields:
 
     def __init__(self, space: ElementSpace) -> None:
         self.space = space
-        self._others = numpy.setdiff1d(numpy.arange(space.num_unknowns), space.vertex_unknowns)
-        if len(self._others):
-            self._neighbours, self._weights = _quadratic_fits(
-                space.mesh.points.numpy(), space.basis.doflocs[:, self._others].T
-            )
+        others = numpy.setdiff1d(numpy.arange(space.num_unknowns), space.vertex_unknowns)
+        # Nodes, the points near them, and the weights of these points in the value of the fit.
+        self._fits: list[tuple[Array, Array, Array]] = []
+        tree, points = cKDTree(space.mesh.points.numpy()), space.mesh.points.numpy()
+        for doubling in range(MOST_DOUBLINGS + 1):
+            count = min(NEIGHBOURS[space.mesh.dimension] * 2**doubling, len(points))
+            last = doubling == MOST_DOUBLINGS or count == len(points)
+            if len(others):
+                near, weights, is_sound = _cubic_fits(tree, points, space.basis.doflocs[:, others].T, count)
+                kept = is_sound | last
+                self._fits.append((others[kept], near[kept], weights[kept]))
+                others = others[~kept]
 
     def coefficients(self, values: Array) -> Array:
         """Coefficients of a field in the space.
@@ -44,10 +57,9 @@ class PointFields:
         """
         result = numpy.zeros(self.space.num_unknowns)
         result[self.space.vertex_unknowns] = values
-        if len(self._others):
-            near = values[self._neighbours]
-            fitted = (near * self._weights).sum(axis=1)
-            result[self._others] = numpy.clip(fitted, near.min(axis=1), near.max(axis=1))
+        for nodes, neighbours, weights in self._fits:
+            near = values[neighbours]
+            result[nodes] = numpy.clip((near * weights).sum(axis=1), near.min(axis=1), near.max(axis=1))
         return result
 
     def at_quadrature(self, values: Array) -> Array:
@@ -55,17 +67,21 @@ class PointFields:
         return self.space.at_quadrature(self.coefficients(values))
 
 
-def _quadratic_fits(points: Array, targets: Array) -> tuple[Array, Array]:
-    """Numbers of the points near each target, and their weights in the value of the fit there."""
+def _cubic_fits(tree: cKDTree, points: Array, targets: Array, count: int) -> tuple[Array, Array, Array]:
+    """Points near each target, their weights in the value of the fit there, and whether it is determined."""
+    distance, neighbours = tree.query(targets, k=count)
+    offsets = (points[neighbours] - targets[:, None]) / distance[:, -1:, None]
     dimension = points.shape[1]
-    count = min(NEIGHBOURS[dimension], len(points))
-    distance, neighbours = cKDTree(points).query(targets, k=count)
-    scale = distance[:, -1:, None]
-    offsets = (points[neighbours] - targets[:, None]) / scale
-    pairs = itertools.combinations_with_replacement(range(dimension), 2)
-    squares = [offsets[..., i] * offsets[..., j] for i, j in pairs]
-    terms = numpy.stack(
-        [numpy.ones_like(offsets[..., 0]), *numpy.moveaxis(offsets, -1, 0), *squares], axis=-1
-    )
+    powers = [
+        numpy.prod(offsets[..., list(axes)], axis=-1)
+        for degree in range(4)
+        for axes in itertools.combinations_with_replacement(range(dimension), degree)
+    ]
+    terms = numpy.stack(powers, axis=-1)
+    singular = numpy.linalg.svd(terms, compute_uv=False)
+    is_sound = singular[:, -1] > SMALLEST_SINGULAR_VALUE * singular[:, 0]
+    # Near points count more: five times as exact as all alike.
+    trust = (distance[:, :1] / distance) ** 4
+    inverse = numpy.linalg.pinv(terms * trust[..., None], rcond=1e-10)
     # The value of the fit at the target, the origin of the offsets, is its constant.
-    return neighbours, numpy.linalg.pinv(terms)[:, 0, :]
+    return neighbours, inverse[:, 0, :] * trust, is_sound
