@@ -4,76 +4,132 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
+from typing import Any
 
+import sympy
 import torch
 from torch import Tensor
 
+from pdeops.data import ReferenceSolver
 from pdeops.domains import AxisKind, Domain, Field, Grid, squared_norm
-from pdeops.problems import Problem, time_derivative_matrix
+from pdeops.problems import Problem, evaluate, grid_rule
 
-# One-sided differences at the ends of a series and of an axis would drown what happens between them.
-END_FRAMES = 3
+# One-sided differences at the ends of an axis would drown what happens between them.
 END_POINTS = 2
-ENOUGH_FRAMES = 13
+# A short series of frames behind the last one, in parts of the distance of the frames; the middle one counts.
+SHORT_SERIES = 7
+PARTS = (16, 128)
 # Where a residual is a good part of its terms, it says as much about the grid as about the solver.
 ROUGH = 0.3
 
 
-def residual_of(problem: Problem, inputs: Mapping[str, Field], solution: Field) -> tuple[float | None, str]:
-    r"""Relative residual of a solution in the equations of its problem.
+def residual_of(
+    problem: Problem, inputs: Mapping[str, Field], solution: Field, solver: ReferenceSolver
+) -> tuple[float | None, str]:
+    r"""Residual of a solution in the equations of its problem, relative to the largest of their terms.
 
-    For a problem with a time, :math:`\|R(u)\| / \|u_t\|`; for a steady one :math:`\|R(u)\| / \|R(0)\|`, R(0)
-    being what the equation leaves of the field zero: its source. Walls and, of long series, the first and the
-    last three frames are left out, where only one-sided differences are to be had.
+    .. math:: \|R(u)\| \, / \, \max_i \|T_i(u)\|, \qquad R = T_1 + T_2 + \dots
+
+    For a problem with a time this is measured just after the last frame: the solver goes on from there for
+    seven close frames, because those of the solution may be too far apart to tell the time derivative from
+    them. Of two distances of these frames the better one counts. Walls are left out, where only one-sided
+    differences are to be had.
 
     Args:
         problem: The problem.
         inputs: Its inputs.
         solution: Its outputs.
+        solver: What solved it.
 
     Returns:
         The largest number of the batch, and what it is relative to; or None, and why there is none.
     """
     if not isinstance(solution.domain, Grid):
         return None, "not defined on a mesh, where linear elements have no second derivatives"
-    if solution.times is not None and len(solution.times) < 2:
-        return None, "not defined with a single frame, which has no time derivative"
     try:
-        left = problem.residual(solution, inputs)
         if solution.times is None:
-            zero = replace(solution, values=torch.zeros_like(solution.values))
-            scale, words = problem.residual(zero, inputs).values, "its source"
+            residual, reference = residual_and_terms(problem, inputs, solution)
+            words = "the largest term"
         else:
-            matrix = time_derivative_matrix(solution.times).to(solution.values)
-            scale, words = (
-                torch.einsum("ts,bs...->bt...", matrix, solution.values),
-                "the differences in time of its frames",
-            )
-    except ValueError as error:
+            residual, reference = residual_after(problem, inputs, solution, solver)
+            words = f"the largest term at t = {solution.times[-1].item():g}"
+    except (ValueError, RuntimeError) as error:
         return None, f"not defined: {error}"
-    channels = [left.channels.index(variable.name) for variable in problem.outputs]
-    steady = solution.times is None
-    numerator = inner_norm(left.values.index_select(1 if steady else 2, torch.tensor(channels)), solution)
-    denominator = inner_norm(scale.narrow(1 if steady else 2, 0, len(channels)), solution)
-    if not bool((denominator > 0).all()):
-        return None, f"{numerator.max().item():.1e}, with {words} zero there is nothing to relate it to"
-    ratio = (numerator / denominator).max().item()
+    if not bool((reference > 0).all()):
+        return None, "not defined: all terms of the equation are zero"
+    ratio = (residual / reference).max().item()
     if not ratio < ROUGH:
         words += ": the fields are too rough for pointwise derivatives on this grid, or no solution"
     return ratio, f"relative to {words}"
 
 
-def inner_norm(values: Tensor, like: Field) -> Tensor:
-    """L2 norm of each sample away from walls and from the ends of a long series."""
-    grid, times = like.domain, like.times
-    if times is not None and len(times) >= ENOUGH_FRAMES:
-        values = values[:, END_FRAMES:-END_FRAMES]
+def residual_after(
+    problem: Problem, inputs: Mapping[str, Field], solution: Field, solver: ReferenceSolver
+) -> tuple[Tensor, Tensor]:
+    """Norms of the residual and of the largest terms just after the last frame of a solution.
+
+    Raises:
+        ValueError: The solution has one frame only.
+        RuntimeError: The solver does not go on.
+    """
+    if solution.times is None or len(solution.times) < 2:
+        raise ValueError("with a single frame there is no time derivative")
+    last = solution.snapshot(-1)
+    start = dict(inputs)
+    for initial, output in zip(problem.inputs, problem.outputs, strict=False):
+        start[initial.name] = replace(last.select(output.name), channels=(initial.name,))
+    found = []
+    for parts in PARTS:
+        distance = solution.times.diff()[-1].item() / parts
+        times = distance * torch.arange(SHORT_SERIES, dtype=torch.float64)
+        after = solver.solve(problem, start, solution.domain, times)
+        series = replace(solution, values=after.values, times=times)
+        found.append(residual_and_terms(problem, start, series))
+    return min(found, key=lambda pair: (pair[0] / pair[1]).max().item())
+
+
+def residual_and_terms(
+    problem: Problem, inputs: Mapping[str, Field], solution: Field
+) -> tuple[Tensor, Tensor]:
+    """Norm of the residual of each sample and of the largest term of each equation, at the middle frame."""
+    grid = problem.check_grid(solution.domain)
+    times, dim = solution.times, 1 if solution.times is None else 2
+    names = [variable.name for variable in problem.outputs]
+    values: dict[str, Any] = {**problem.coordinates(grid), **problem.numbers}
+    if times is not None:
+        values["t"] = times.reshape(-1, *(1,) * grid.dimension)
+    # (batch, 1, *shape), whose 1 stands for time, or (batch, *shape)
+    values |= {name: item.values if times is not None else item.values[:, 0] for name, item in inputs.items()}
+    values |= dict(zip(names, solution.values.unbind(dim), strict=True))
+    values |= problem.auxiliary_values(solution)
+    rule = grid_rule(grid, times)
+    squares = []
+    for equation in problem.equations[: len(names)]:
+        norms = [
+            norm_away_from_walls(evaluate(term, values, rule).expand_as(values[names[0]]), grid, times)
+            for term in terms_of(equation)
+        ]
+        squares.append(torch.stack(norms).amax(0).square())
+    left = problem.residual(solution, inputs).select(*names).values
+    residual = [norm_away_from_walls(item, grid, times).square() for item in left.unbind(dim)]
+    return sum(residual, torch.zeros(())).sqrt(), sum(squares, torch.zeros(())).sqrt()
+
+
+def terms_of(equation: sympy.Eq) -> list[sympy.Expr]:
+    """What is added up in an equation, all on the left side; products are multiplied out."""
+    terms = sympy.Add.make_args(equation.lhs - equation.rhs)
+    return [part for term in terms for part in sympy.Add.make_args(sympy.expand_mul(term, deep=False))]
+
+
+def norm_away_from_walls(values: Tensor, grid: Grid, times: Tensor | None) -> Tensor:
+    """L2 norm of each sample, of the middle frame where there are several, without points near walls."""
+    frame = values if times is None else values[:, len(times) // 2]
     mask = torch.ones(grid.shape, dtype=values.dtype)
-    for number, axis in enumerate(grid.axes if isinstance(grid, Grid) else ()):
+    for number, axis in enumerate(grid.axes):
         if axis.kind is not AxisKind.PERIODIC and axis.num_points > 4 * END_POINTS:
             mask.movedim(number, 0)[:END_POINTS] = 0
             mask.movedim(number, 0)[-END_POINTS:] = 0
-    return squared_norm(values.cpu() * mask, grid).flatten(1).sum(1).sqrt()
+    return squared_norm(frame * mask, grid).sqrt()
 
 
 def errors_of(solution: Field, exact: Field) -> dict[str, float]:

@@ -83,7 +83,8 @@ def solve(config: DictConfig, folder: Path) -> dict[str, Any]:
         raise UserError(f"sample: expected 0 to {solution.batch_size - 1}, got {config.sample}")
     write_config(config, folder)
     exact = None if task.exact is None else task.exact.solution(task.domain, task.times)
-    residual, words = residual_of(task.problem, task.inputs, solution)
+    with working("checking"):
+        residual, words = residual_of(task.problem, task.inputs, solution, task.solver)
     result = {
         "problem": type(task.problem).__name__,
         "parameters": dict(task.problem.parameters),
