@@ -10,7 +10,12 @@ import sympy
 from sympy import exp, pi, sin
 
 from pdeops.domains import AxisKind, Domain, Field, Grid
-from pdeops.problems.boundary_condition import DEFAULT, BoundaryConditions, Neumann
+from pdeops.problems.boundary_condition import (
+    DEFAULT,
+    BoundaryCondition,
+    BoundaryConditions,
+    Neumann,
+)
 from pdeops.problems.conservation_law import ConservationLaw
 from pdeops.problems.evolution import evolving_solution, starting_values
 from pdeops.problems.parameter import formula
@@ -60,7 +65,7 @@ class Advection(ConservationLaw):
     velocity_y: str = formula("1/2", symbol="c_y")
     velocity_z: str = formula("1/4", symbol="c_z")
     sampler: Sampler = DEFAULT_SAMPLER
-    boundary: BoundaryConditions = field(default=BoundaryConditions({DEFAULT: Neumann()}))
+    boundary: Mapping[str, BoundaryCondition] = field(default=BoundaryConditions({DEFAULT: Neumann()}))
 
     @property
     def velocities(self) -> tuple[sympy.Expr, ...]:

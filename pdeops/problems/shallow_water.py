@@ -11,7 +11,13 @@ import torch
 from sympy import Eq, Integer, Rational, exp, pi, sin, sqrt
 
 from pdeops.domains import AxisKind, Domain, Field, Grid
-from pdeops.problems.boundary_condition import DEFAULT, BoundaryConditions, Dirichlet, Neumann
+from pdeops.problems.boundary_condition import (
+    DEFAULT,
+    BoundaryCondition,
+    BoundaryConditions,
+    Dirichlet,
+    Neumann,
+)
 from pdeops.problems.conservation_law import ConservationLaw
 from pdeops.problems.evolution import evolving_solution, starting_values
 from pdeops.problems.parameter import parameter
@@ -62,7 +68,7 @@ class ShallowWater(ConservationLaw):
     dimension: int = 2
     gravity: float = parameter(1.0, symbol="g", unit="m/s^2", positive=True)
     sampler: Sampler = DEFAULT_SAMPLER
-    boundary: BoundaryConditions = field(default=BoundaryConditions({DEFAULT: Dirichlet()}))
+    boundary: Mapping[str, BoundaryCondition] = field(default=BoundaryConditions({DEFAULT: Dirichlet()}))
 
     def __post_init__(self) -> None:
         """Check parameters and boundary conditions."""
