@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from importlib.resources import files
-from typing import Protocol, cast, runtime_checkable
+from typing import Any, Protocol, cast, runtime_checkable
 
 from hydra.errors import InstantiationException
-from hydra.utils import instantiate
-from omegaconf import DictConfig, OmegaConf
+from hydra.utils import get_method, instantiate
+from omegaconf import DictConfig, ListConfig, OmegaConf
 
 from pdeops.cli.assembly import build_domain, section
 from pdeops.cli.errors import UserError
@@ -78,12 +78,30 @@ def asked_domain(config: DictConfig, problem: Problem) -> Domain | None:
         with section("mesh"):
             mesh = read_mesh(config.mesh)
     else:
-        mesh = instantiate(config.domain, _convert_="all")
+        mesh = make_mesh(config.domain)
         if not isinstance(mesh, Mesh):
             raise UserError(f"domain: expected a maker of meshes, got one of a {type(mesh).__name__}")
     if not isinstance(config.refinement, int) or config.refinement < 0:
         raise UserError(f"refinement: expected a whole number of at least 0, got {config.refinement}")
     return refine_mesh(mesh, config.refinement) if config.refinement else mesh
+
+
+def make_mesh(node: DictConfig) -> Any:
+    """Call a maker of meshes with the settings of its node.
+
+    Raises:
+        UserError: A setting does not work.
+    """
+    settings = {str(name): as_tuples(value) for name, value in node.items() if name != "_target_"}
+    with section("domain"):
+        return get_method(node._target_)(**settings)
+
+
+def as_tuples(value: Any) -> Any:
+    """A value of the configuration with tuples for lists, as makers of meshes take them."""
+    if isinstance(value, (list, tuple, ListConfig)):
+        return tuple(as_tuples(item) for item in value)
+    return value
 
 
 def boxes(config: DictConfig, problem: Problem) -> Iterator[Domain]:

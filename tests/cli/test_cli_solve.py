@@ -6,6 +6,7 @@ import h5py
 import numpy
 import pytest
 import pyvista
+import sympy
 import torch
 from PIL import Image
 
@@ -124,10 +125,10 @@ def test_a_pair_that_does_not_fit_names_those_that_do(pdeops):
     ("words", "message"),
     [
         (("problem=burgers", "exact=cole_hop"), "did you mean 'cole_hopf'"),
-        (("problem=burgers", "data.num_frames=5"), "data.num_frames is for data sets; did you mean 'num_frames'"),
+        (("problem=burgers", "data.num_frames=5"), "is for data sets; did you mean 'num_frames'"),
         (("problem=burgers", "resolution=[8,8]"), "expected 1 positive numbers of points"),
         (("problem=burgers", "refinement=1"), "expected a mesh to refine, got a grid"),
-        (("problem=burgers", "domain=disk"), "Burgers1D"),
+        (("problem=burgers", "domain=disk"), "burgers: expected a grid"),
         (("problem=burgers", "kind=round"), "round"),
         (("problem=burgers", "batch=0"), "batch: expected at least 1, got 0"),
         (("problem=burgers", "sample=1", "resolution=[32]", *SMALL), "sample: expected 0 to 0, got 1"),
@@ -149,12 +150,13 @@ def test_a_failed_solve_is_diagnosed(pdeops):
 
 
 def test_the_residual_of_a_wrong_field_is_large_and_that_of_a_solution_small():
-    problem, grid = NavierStokes2D(), Grid.periodic((32, 32))
-    inputs = problem.sample_inputs(grid, [3, 4])
+    exact = Burgers1D().exact_solutions()["cole_hopf"]
+    problem, grid = exact.problem, Grid.periodic((64,))
+    inputs = exact.inputs(grid)
     solver = packaged_solver("etdrk4")
     solution = solver.solve(problem, inputs, grid, torch.tensor([0.0, 0.5, 1.0]).double())
     residual, words = residual_of(problem, inputs, solution, solver)
-    assert residual < 1e-6
+    assert residual < 1e-8
     assert words == "relative to the largest term at t = 1"
     darcy = Darcy2D()
     exact = darcy.exact_solutions()["smooth"]
@@ -169,7 +171,7 @@ def test_the_residual_of_a_wrong_field_is_large_and_that_of_a_solution_small():
 def test_terms_of_an_equation_add_up_to_it():
     problem = NavierStokes2D()
     equation = problem.equations[0]
-    assert sum(terms_of(equation)) - (equation.lhs - equation.rhs) == 0
+    assert sympy.expand(sum(terms_of(equation)) - (equation.lhs - equation.rhs)) == 0
     assert len(terms_of(equation)) >= 4
 
 
