@@ -66,7 +66,7 @@ class SparseSystem:
         near_null_space: Vectors that the operator hardly sees, for ``"amg"``; constants by default.
         tolerance: Of the relative residual, for ``"amg"``.
         max_iterations: For ``"amg"``.
-        symmetric: Whether a direct solve may use a symmetric ordering of the unknowns: for definite matrices.
+        symmetric: Whether the matrix is definite, so that a direct solve needs no pivoting.
 
     Raises:
         SingularMatrix: A direct factorisation meets a pivot of zero.
@@ -112,14 +112,12 @@ class SparseSystem:
             # One unknown of the level is set to zero; as the right side balances, its equation holds anyway.
             self._kept = numpy.delete(self._kept, numpy.argmax(self.open_level.null))
             matrix = matrix[self._kept][:, self._kept]
+        # The pattern is symmetric even where the values are not; definite matrices need no pivoting.
         options = {"SymmetricMode": True} if symmetric else {}
-        ordering = "MMD_AT_PLUS_A" if symmetric else "COLAMD"
+        pivoting = 0.0 if symmetric else 1.0
         try:
             factors = splu(
-                matrix.tocsc(),
-                permc_spec=ordering,
-                diag_pivot_thresh=0.0 if symmetric else 1.0,
-                options=options,
+                matrix.tocsc(), permc_spec="MMD_AT_PLUS_A", diag_pivot_thresh=pivoting, options=options
             )
         except RuntimeError as error:
             raise SingularMatrix(str(error)) from None
