@@ -193,18 +193,22 @@ class NonlinearPlanner:
             terms, rest = split_linear(rest, other, self.coordinates, self.numbers)
             linear += [(other, term) for term in terms]
         source = sympy.Integer(0)
-        sums: dict[tuple[int, ...], list[Monomial]] = {}
+        sums: dict[tuple[int, ...], dict[tuple[str, ...], Monomial]] = {}
         for term in sympy.Add.make_args(rest):
             monomial, orders = self._flux(term)
             if as_squares:
                 monomial, orders = self._as_square(monomial, orders)
             if monomial.nodes or monomial.others:
-                sums.setdefault(orders, []).append(monomial)
+                same = sums.setdefault(orders, {})
+                known = same.get(monomial.key, replace(monomial, coefficient=0.0)).coefficient
+                same[monomial.key] = replace(monomial, coefficient=known + monomial.coefficient)
             else:
                 source += term
         used = []
         for orders, monomials in sums.items():
-            ordered = sorted(monomials, key=lambda monomial: monomial.key)
+            ordered = [monomials[key] for key in sorted(monomials) if monomials[key].coefficient]
+            if not ordered:
+                continue
             scale = ordered[0].coefficient
             product = tuple(replace(m, coefficient=m.coefficient / scale) for m in ordered)
             key = tuple((monomial.coefficient, monomial.key) for monomial in product)

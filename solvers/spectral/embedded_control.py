@@ -31,8 +31,9 @@ class EmbeddedControl(StepControl):
     """PI step control with an embedded pair, a step length a sample.
 
     The samples of a batch make their steps together, each of its own length, so that the solution of one does
-    not depend on the others. The error allowed in a step is the tolerance times the step's share of the
-    output interval, so that the estimates of an interval sum up to the tolerance at most.
+    not depend on the others. Half of the tolerance is shared out by length, half by number: a step of length
+    h out of at most n in an interval T may make an error of (h / T + 1 / n) / 2 of it, so that the estimates
+    of an interval sum up to the tolerance at most, and short steps are not held to errors below rounding.
 
     Args:
         trajectory: What is solved.
@@ -86,7 +87,7 @@ class EmbeddedControl(StepControl):
             )
             size = torch.maximum(_norm(state), _norm(new)).clamp_min(1e-300)
             estimate = _norm(error) / size
-            ratio = estimate * length / (taken * self.tolerance)
+            ratio = estimate / (self.tolerance / 2 * (taken / length + 1 / self.max_steps))
             accepted = ratio <= 1  # false for NaN
             factor = SAFETY * ratio.clamp_min(1e-10) ** (-INTEGRAL / self.tableau.embedded_order)
             factor = factor * previous ** (PROPORTIONAL / self.tableau.embedded_order)
