@@ -11,6 +11,7 @@ from pathlib import Path
 NAMES = {
     "operator_speed": "time and memory of a training step, against neuraloperator (default)",
     "solver_cost": "time of a classical solve, against the benchmark's recipe",
+    "elliptic_solvers": "time of elliptic solves, against SciPy and PyAMG",
     "loader": "time of a batch from the HDF5 store",
     "accuracy": "error at equal training time; --against-neuraloperator: error on the same data",
 }
