@@ -171,7 +171,7 @@ class _EllipticElements:
             open_level=self._constants() if level_is_open else None,
             tolerance=self.settings.tolerance,
             max_iterations=self.settings.max_iterations,
-            symmetric=definite,
+            structure="definite" if definite else "indefinite",
         )
 
     def _constants(self) -> OpenLevel:

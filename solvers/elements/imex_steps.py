@@ -39,7 +39,7 @@ class ImexSteps:
         self.system = SparseSystem(
             elements.mass - GAMMA * time_step * elements.linear,
             elements.boundary.fixed,
-            symmetric=elements.is_symmetric,
+            structure="definite" if elements.is_symmetric else "indefinite",
         )
 
     def step(self, state: Array, time: float, samples: Array) -> Array:

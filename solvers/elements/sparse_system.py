@@ -13,6 +13,7 @@ from solvers.elements.element_space import Array
 from solvers.solver import SolveStatus
 
 Method = Literal["direct", "amg"]
+Structure = Literal["definite", "indefinite", "saddle"]
 
 SMALLEST_PIVOT = 1e-13
 """Ratio of the smallest to the largest pivot below which a matrix counts as singular."""
@@ -66,7 +67,8 @@ class SparseSystem:
         near_null_space: Vectors that the operator hardly sees, for ``"amg"``; constants by default.
         tolerance: Of the relative residual, for ``"amg"``.
         max_iterations: For ``"amg"``.
-        symmetric: Whether the matrix is definite, so that a direct solve needs no pivoting.
+        structure: Of the matrix, for a direct solve: ``"definite"`` needs no pivoting; ``"saddle"`` has
+            zeros on the diagonal, which rules out an ordering by the symmetric pattern.
 
     Raises:
         SingularMatrix: A direct factorisation meets a pivot of zero.
@@ -83,7 +85,7 @@ class SparseSystem:
         near_null_space: Array | None = None,
         tolerance: float = 1e-10,
         max_iterations: int = 200,
-        symmetric: bool = False,
+        structure: Structure = "indefinite",
     ) -> None:
         self.method = method
         self.tolerance = tolerance
@@ -104,21 +106,20 @@ class SparseSystem:
             )
         elif len(self.free):
             self._kept = numpy.arange(len(self.free))
-            self._factors = self._factorise(symmetric)
+            self._factors = self._factorise(structure)
 
-    def _factorise(self, symmetric: bool) -> Any:
+    def _factorise(self, structure: Structure) -> Any:
         matrix = self._inner
         if self.open_level is not None:
             # One unknown of the level is set to zero; as the right side balances, its equation holds anyway.
             self._kept = numpy.delete(self._kept, numpy.argmax(self.open_level.null))
             matrix = matrix[self._kept][:, self._kept]
-        # The pattern is symmetric even where the values are not; definite matrices need no pivoting.
-        options = {"SymmetricMode": True} if symmetric else {}
-        pivoting = 0.0 if symmetric else 1.0
+        # The pattern is symmetric even where the values are not.
+        ordering = "COLAMD" if structure == "saddle" else "MMD_AT_PLUS_A"
+        options = {"SymmetricMode": True} if structure == "definite" else {}
+        pivoting = 0.0 if structure == "definite" else 1.0
         try:
-            factors = splu(
-                matrix.tocsc(), permc_spec="MMD_AT_PLUS_A", diag_pivot_thresh=pivoting, options=options
-            )
+            factors = splu(matrix.tocsc(), permc_spec=ordering, diag_pivot_thresh=pivoting, options=options)
         except RuntimeError as error:
             raise SingularMatrix(str(error)) from None
         pivots = abs(factors.U.diagonal())

@@ -48,7 +48,7 @@ def solve_elasticity(
         near_null_space=_rigid_motions(space),
         tolerance=settings.tolerance,
         max_iterations=settings.max_iterations,
-        symmetric=True,
+        structure="definite",
     )
     return _solve_batch(system, [space] * mesh.dimension, problem, inputs, terms)
 
@@ -88,7 +88,10 @@ def solve_stokes(problem: Stokes, inputs: Mapping[str, Array], mesh: Mesh) -> El
             numpy.append(velocity, numpy.ones_like(weights)), numpy.append(velocity, weights)
         )
     system = SparseSystem(
-        sparse.bmat(blocks, format="csr"), _stacked_fixed(terms, size), open_level=open_level
+        sparse.bmat(blocks, format="csr"),
+        _stacked_fixed(terms, size),
+        open_level=open_level,
+        structure="saddle",
     )
     return _solve_batch(system, [space] * mesh.dimension + [pressure], problem, inputs, terms)
 
