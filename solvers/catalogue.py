@@ -35,6 +35,7 @@ CATALOGUE: tuple[Solver, ...] = (
     FastPoissonSolver(),
     ChebyshevEllipticSolver(),
     FiniteVolumeMultigridSolver(),
+    SparseFiniteDifferenceSolver(degree=4),
     SparseFiniteDifferenceSolver(),
     FiniteElementSolver(),
     FiniteElementEvolutionSolver(),

@@ -9,7 +9,7 @@ from jaxtyping import Float64
 from torch import Tensor
 
 from pdeops.domains import Grid
-from pdeops.problems import BoundaryCondition, Dirichlet, EllipticProblem, Neumann
+from pdeops.problems import BoundaryCondition, EllipticProblem, Neumann, Robin
 
 
 @dataclass(frozen=True, eq=False)
@@ -24,6 +24,7 @@ class FaceData:
         values: g of the condition (given value, flux, or right side of Robin's) at the points of the face:
             the grid's shape without axis `number`.
         coefficients: Robin's coefficient there; None for the other conditions.
+        problem: The problem, whose parameters the formulas of the condition hold.
     """
 
     name: str
@@ -32,6 +33,22 @@ class FaceData:
     condition: BoundaryCondition
     values: Float64[Tensor, "..."]
     coefficients: Float64[Tensor, "..."] | None
+    problem: EllipticProblem
+
+    def values_at(self, points: Float64[Tensor, "points dimension"]) -> Float64[Tensor, " points"]:
+        """The data g at other points of the face, as jumps are lost between those of the grid.
+
+        Args:
+            points: Coordinates.
+
+        Returns:
+            One value a point.
+        """
+        return self.problem.values_at(self.problem.parse(_data_of(self.condition)), points)
+
+
+def _data_of(condition: BoundaryCondition) -> str:
+    return condition.flux if isinstance(condition, Neumann) else condition.value
 
 
 def faces_of(problem: EllipticProblem, grid: Grid) -> list[FaceData]:
@@ -51,15 +68,12 @@ def faces_of(problem: EllipticProblem, grid: Grid) -> list[FaceData]:
         number = names.index(axis_name)
         shape = tuple(size for i, size in enumerate(grid.shape) if i != number)
         points = _points(grid, number, side == "upper")
-        if isinstance(condition, Dirichlet):
-            texts = [condition.value]
-        elif isinstance(condition, Neumann):
-            texts = [condition.flux]
-        else:
-            texts = [condition.value, condition.coefficient]
+        texts = [_data_of(condition)]
+        if isinstance(condition, Robin):
+            texts.append(condition.coefficient)
         data = [problem.values_at(problem.parse(text), points).reshape(shape) for text in texts]
         coefficients = data[1] if len(data) > 1 else None
-        result.append(FaceData(name, number, side == "upper", condition, data[0], coefficients))
+        result.append(FaceData(name, number, side == "upper", condition, data[0], coefficients, problem))
     return result
 
 

@@ -70,14 +70,14 @@ class Factors:
         norm = abs(self.matrix).sum(axis=0).max()
         return float(norm * onenormest(inverse, t=min(2, size)))
 
-    def smallest_eigenvalue(self, volumes: Float64[np.ndarray, " unknowns"]) -> float:
-        r"""Eigenvalue of :math:`A v = \lambda V v` that is nearest to zero, by inverse iteration.
+    def smallest_eigenvalue(self, mass: scipy.sparse.spmatrix) -> float:
+        r"""Eigenvalue of :math:`A v = \lambda M v` that is nearest to zero, by inverse iteration.
 
         Close to a resonance it is far smaller than the next, so that five steps give its first digits; away
         from one it is a bound from above on the size.
         """
-        vector = np.random.default_rng(0).standard_normal(len(volumes))
+        vector = np.random.default_rng(0).standard_normal(self.matrix.shape[0])
         for _ in range(5):
-            vector = self.factors.solve(volumes * vector)
-            vector /= np.sqrt(vector @ (volumes * vector))
+            vector = self.factors.solve(mass @ vector)
+            vector /= np.sqrt(vector @ (mass @ vector))
         return float(vector @ (self.matrix @ vector))

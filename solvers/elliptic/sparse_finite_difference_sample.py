@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Literal
@@ -16,6 +17,7 @@ from pdeops.domains import Field, Grid
 from pdeops.problems import EllipticProblem
 from solvers.elliptic.compatibility import check_compatibility
 from solvers.elliptic.face_data import FaceData
+from solvers.elliptic.sparse_element_system import assemble_elements
 from solvers.elliptic.sparse_finite_difference_direct import (
     NEAR_SINGULAR,
     SINGULAR,
@@ -56,6 +58,7 @@ class SampleSolver:
         grid: The grid.
         faces: Its boundary conditions.
         method: See `SparseFiniteDifferenceSolver`, as the rest.
+        degree: See there.
         face_mean: See there.
         tolerance: See there.
         max_iterations: See there.
@@ -66,6 +69,7 @@ class SampleSolver:
     grid: Grid
     faces: list[FaceData]
     method: Method
+    degree: int
     face_mean: FaceMean
     tolerance: float
     max_iterations: int
@@ -104,11 +108,9 @@ class SampleSolver:
         reaction = values(problem.reaction_slope).ravel()
         source = source - values(problem.reaction_at_zero)
         free = system.free
-        right_side = (system.volumes * source.ravel() + system.load - system.matrix @ system.given_values)[
-            free
-        ]
-        volumes = system.volumes[free]
-        matrix = (system.matrix + scipy.sparse.diags(system.volumes * reaction))[free][:, free]
+        whole = system.matrix + system.mass(reaction) if reaction.any() else system.matrix
+        loads = system.mass() @ source.ravel() + system.load - whole @ system.given_values
+        right_side, matrix, volumes = loads[free], whole[free][:, free], system.volumes[free]
         floating = not system.fixes_constants and not reaction.any()
         if floating:
             check_compatibility(torch.from_numpy(source)[None], self.faces, grid, first_sample=index)
@@ -131,7 +133,10 @@ class SampleSolver:
 
     def _assembled(self, diffusion: Array) -> SparseSystem:
         if self._system is None or not np.array_equal(self._system[0], diffusion):
-            system = assemble(diffusion, self.faces, self.grid, self.face_mean)
+            if self.degree == 1:
+                system = assemble(diffusion, self.faces, self.grid, self.face_mean)
+            else:
+                system = assemble_elements(diffusion, self.faces, self.grid, self.degree)
             self._system = diffusion, system
         return self._system[1]
 
@@ -165,22 +170,32 @@ class SampleSolver:
         if floating or (not negative and (reaction >= 0).all()):
             return unknown[: len(volumes)], "", SolveStatus.CONVERGED
         condition = factors.condition()
-        eigenvalue = factors.smallest_eigenvalue(volumes)
+        eigenvalue = factors.smallest_eigenvalue(system.mass()[system.free][:, system.free])
         note = f"condition about {condition:.1e}, eigenvalue nearest to zero about {eigenvalue:.3g}"
         if not condition < SINGULAR:
             note += ": a resonance to rounding; try another frequency or another grid"
             return unknown, note, SolveStatus.SINGULAR
-        spacing = max(axis.spacing for axis in self.grid.axes)
-        waves = np.minimum(reaction, 0) ** 2 / diffusion.ravel()
-        margin = float(waves.max()) * spacing**2 / 12
+        margin = self._eigenvalue_error(reaction, diffusion.ravel())
         if abs(eigenvalue) < margin:
             note += (
-                f", less than the error of up to {margin:.3g} that the grid makes in eigenvalues there: it "
-                "cannot tell on which side of the resonance the problem is; try more points"
+                f", within the grid's own error of eigenvalues there (up to {margin:.2g}): on which side "
+                "of a resonance the problem is remains open, try more points or a higher degree"
             )
         elif condition > NEAR_SINGULAR:
             note += ": near a resonance, where small errors of the data become large"
         return unknown, note, SolveStatus.CONVERGED
+
+    def _eigenvalue_error(self, reaction: Array, diffusion: Array) -> float:
+        r"""How far eigenvalues near zero are off: :math:`k^2 (p! / (2p)!)^2 (k H)^{2p} / (2p + 1)`.
+
+        For waves along an axis, k the local wavenumber, H the size of an element of degree p; with p = 1 the
+        :math:`k^4 h^2 / 12` of second differences (Ainsworth, 2004, doi:10.1137/S0036142903423460).
+        """
+        degree = self.degree
+        size = degree * max(axis.spacing for axis in self.grid.axes)
+        squares = np.maximum(-reaction, 0) / diffusion
+        factor = (math.factorial(degree) / math.factorial(2 * degree)) ** 2 / (2 * degree + 1)
+        return float((squares * diffusion * factor * (np.sqrt(squares) * size) ** (2 * degree)).max())
 
     def _iterate(
         self, matrix: scipy.sparse.csr_matrix, right_side: Array, shift: Array | None
@@ -211,7 +226,7 @@ class SampleSolver:
     def _nonlinear(
         self, index: int, system: SparseSystem, source: Array, values: Callable[..., Array]
     ) -> Outcome:
-        free, volumes, shape = system.free, system.volumes, self.grid.shape
+        free, mass, shape = system.free, system.mass(), self.grid.shape
 
         def everywhere(unknown: Array) -> Array:
             complete = system.given_values.copy()
@@ -223,12 +238,12 @@ class SampleSolver:
 
         def residual(unknown: Array) -> Array:
             complete = everywhere(unknown)
-            local = volumes * (reaction(self.problem.reaction, complete) - source)
+            local = mass @ (reaction(self.problem.reaction, complete) - source)
             return (system.matrix @ complete + local - system.load)[free]
 
         def jacobian(unknown: Array) -> scipy.sparse.spmatrix:
             slope = reaction(self.problem.reaction_slope, everywhere(unknown))
-            return (system.matrix + scipy.sparse.diags(volumes * slope))[free][:, free]
+            return (system.matrix + mass @ scipy.sparse.diags(slope))[free][:, free]
 
         result = newton(
             residual,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, Literal
 
 import numpy as np
@@ -20,15 +21,17 @@ FaceMean = Literal["harmonic", "arithmetic"]
 
 @dataclass(frozen=True, eq=False)
 class SparseSystem:
-    r"""Fluxes in balance on the cells around the points: :math:`A u + V g(u) = V f + b`.
+    r"""A discrete elliptic problem :math:`A u + M g(u) = M f + b`.
 
-    The cells of a nodal axis are centred on the nodes, half ones at the ends; V are their volumes. A is
-    symmetric, with the conditions on fluxes in it.
+    A is symmetric, with the conditions on fluxes in it. :math:`M = B^T \operatorname{diag}(w) B` integrates:
+    B takes values at the points to those where integrals are summed up, w are the weights there. For fluxes
+    in balance on cells around the points, B is the identity and w are the volumes of the cells.
 
     Args:
         matrix: A on all points, those with given values included.
         load: b, what the data on the faces brings in.
-        volumes: V.
+        basis: B.
+        weights: w.
         given: Which points have given values.
         given_values: The values there, zero elsewhere.
         fixes_constants: Whether any part of the boundary ties the solution down.
@@ -36,7 +39,8 @@ class SparseSystem:
 
     matrix: scipy.sparse.csr_matrix
     load: Float64[np.ndarray, " points"]
-    volumes: Float64[np.ndarray, " points"]
+    basis: scipy.sparse.spmatrix
+    weights: Float64[np.ndarray, " quadrature"]
     given: Bool[np.ndarray, " points"]
     given_values: Float64[np.ndarray, " points"]
     fixes_constants: bool
@@ -45,6 +49,16 @@ class SparseSystem:
     def free(self) -> Bool[np.ndarray, " points"]:
         """Which points are unknowns."""
         return ~self.given
+
+    def mass(self, coefficient: Float64[np.ndarray, " points"] | None = None) -> scipy.sparse.csr_matrix:
+        """The matrix M, or with a coefficient r (interpolated like u) that of the integrals of r u v."""
+        weights = self.weights if coefficient is None else self.weights * (self.basis @ coefficient)
+        return (self.basis.T @ scipy.sparse.diags(weights) @ self.basis).tocsr()
+
+    @cached_property
+    def volumes(self) -> Float64[np.ndarray, " points"]:
+        """Integrals of the basis functions: the weights of a mean."""
+        return self.basis.T @ self.weights
 
 
 def assemble(
@@ -118,7 +132,8 @@ def assemble(
     triplets = (np.concatenate(entries), (np.concatenate(rows), np.concatenate(columns)))
     matrix = scipy.sparse.coo_matrix(triplets, shape=(size, size)).tocsr()
     volumes = grid.quadrature_weights.numpy().ravel()
-    return SparseSystem(matrix, load, volumes, given, given_values, fixes_constants)
+    identity = scipy.sparse.identity(size, format="csr")
+    return SparseSystem(matrix, load, identity, volumes, given, given_values, fixes_constants)
 
 
 def _along(values: Array, number: int, part: slice) -> Array:

@@ -131,4 +131,22 @@ CASES = [
         sizes=(6, 12, 24),
         shape=cube,
     ),
+    case(
+        "elements-of-degree-3",
+        SparseFiniteDifferenceSolver(degree=3),
+        manufactured(Poisson(), WAVY, ROBIN),
+        "nodes",
+        sizes=(6, 12, 24, 48),
+        norms={"l2": 4},
+        shape=lambda n: (n + 1, n + 1),
+    ),
+    case(
+        "elements-of-degree-4",
+        SparseFiniteDifferenceSolver(degree=4),
+        SteadyAllenCahn().exact_solutions()["mixed"],
+        "nodes",
+        sizes=(8, 16, 32),
+        norms={"l2": 5},
+        shape=lambda n: (n + 1, 3 * n // 2 + 1),
+    ),
 ]
