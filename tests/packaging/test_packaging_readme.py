@@ -7,6 +7,9 @@ import sys
 from pathlib import Path
 
 import pytest
+import pyvista
+
+from pdeops.cli.options import options
 
 ROOT = Path(__file__).parents[2]
 README = ROOT / "README.md"
@@ -61,3 +64,33 @@ def test_python_program_runs_as_written(tmp_path):
     assert len(errors) == 3
     # Barely trained, it is still a prediction of these fields: their own size, not another one.
     assert all(0.05 < error < 1.5 for error in errors)
+
+
+@pytest.mark.slow
+def test_solvers_program_runs_as_written(tmp_path):
+    (program,) = re.findall(
+        r"```python\n(import torch\nimport solvers\n.*?)```", README.read_text(), re.DOTALL
+    )
+    (tmp_path / "program.py").write_text(program)
+    first, second = run(tmp_path, "program.py").splitlines()
+    assert first.startswith("SpectralSolver")
+    name, norm = second.split()
+    assert name == "FiniteElementSolver"
+    assert 0 < float(norm) < 1
+    written = {path.name for path in tmp_path.iterdir()}
+    assert {"allen_cahn.pvd", "allen_cahn", "allen_cahn.gif", "potential.png"} <= written
+    reader = pyvista.PVDReader(tmp_path / "allen_cahn.pvd")
+    assert reader.time_values == pytest.approx([0.1 * frame for frame in range(11)])
+    reader.set_active_time_value(reader.time_values[-1])
+    phase = reader.read()[0].point_data["phase"]
+    # Both phases are there, and neither goes beyond its value in rest by more than the initial field did.
+    assert -1.5 < phase.min() < -0.5
+    assert 0.5 < phase.max() < 1.5
+
+
+def test_commands_of_the_readme_name_what_is_there():
+    for line in re.findall(r"^pdeops solve (.*?)(?:  .*)?$", README.read_text(), re.MULTILINE):
+        for word in line.split():
+            group, _, name = word.partition("=")
+            if group in ("problem", "solver", "domain"):
+                assert name in options(group), line
