@@ -3,18 +3,14 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
 import sympy
-import torch
-from jaxtyping import Float
 from sympy import Derivative, Eq, Integer
 from sympy.core.function import AppliedUndef
-from torch import Tensor
 
-from pdeops.problems.expression import evaluate
 from pdeops.problems.semilinear import SemilinearProblem
 
 Speeds = tuple[sympy.Expr, sympy.Expr]
@@ -93,41 +89,6 @@ class ConservationLaw(SemilinearProblem):
         """
         return None
 
-    def flux_values(
-        self, axis: int, state: Float[Tensor, "batch channels *shape"], coordinates: Sequence[Tensor]
-    ) -> Float[Tensor, "batch channels *shape"]:
-        """Fluxes along an axis.
-
-        Args:
-            axis: Number of the axis.
-            state: Values of the outputs.
-            coordinates: Where, one tensor an axis, on the state's device.
-
-        Returns:
-            One flux an output.
-        """
-        values = self._ingredients(state, coordinates)
-        fluxes = [self._evaluated(flux[axis], values, state) for flux in self.fluxes]
-        return torch.stack(fluxes, dim=1)
-
-    def speed_values(
-        self, axis: int, state: Float[Tensor, "batch channels *shape"], coordinates: Sequence[Tensor]
-    ) -> tuple[Float[Tensor, "batch *shape"], Float[Tensor, "batch *shape"]]:
-        """Lowest and highest speed along an axis; see `flux_values`."""
-        values = self._ingredients(state, coordinates)
-        lowest, highest = self.characteristic_speeds[axis]
-        lowest_values = self._evaluated(lowest, values, state)
-        if lowest == highest:
-            return lowest_values, lowest_values
-        return lowest_values, self._evaluated(highest, values, state)
-
-    def source_values(
-        self, state: Float[Tensor, "batch channels *shape"], coordinates: Sequence[Tensor]
-    ) -> Float[Tensor, "batch channels *shape"]:
-        """Sources; see `flux_values`."""
-        values = self._ingredients(state, coordinates)
-        return torch.stack([self._evaluated(source, values, state) for source in self.sources], dim=1)
-
     def _equation(self, name: str, fluxes: Sequence[sympy.Expr], source: sympy.Expr) -> sympy.Eq:
         rate = Derivative(self.function(name), self.time_symbol)
         divergence = sum(
@@ -155,16 +116,3 @@ class ConservationLaw(SemilinearProblem):
     @property
     def _coordinates(self) -> set[sympy.Symbol]:
         return {*self.space_symbols, self.time_symbol}
-
-    def _ingredients(self, state: Tensor, coordinates: Sequence[Tensor]) -> Mapping[str, Tensor | float]:
-        names = [symbol.name for symbol in self.space_symbols]
-        outputs = [variable.name for variable in self.outputs]
-        return {
-            **dict(zip(names, coordinates, strict=True)),
-            **self.numbers,
-            **dict(zip(outputs, state.unbind(1), strict=True)),
-        }
-
-    @staticmethod
-    def _evaluated(expression: sympy.Expr, values: Mapping[str, Tensor | float], state: Tensor) -> Tensor:
-        return evaluate(expression, values).to(state).expand(state.select(1, 0).shape)

@@ -11,6 +11,7 @@ from torch import Tensor
 
 from pdeops.domains import Axis, Grid
 from pdeops.problems.conservation_law import ConservationLaw
+from solvers.hyperbolic.compiled_law import CompiledLaw
 from solvers.hyperbolic.ghost_cells import GhostCells
 
 
@@ -34,6 +35,7 @@ class FaceDiscretisation(ABC):
 
     def __init__(self, problem: ConservationLaw, grid: Grid, device: torch.device) -> None:
         self.problem = problem
+        self.law = CompiledLaw(problem)
         self.grid = grid
         self.diffusivity = problem.diffusivity_value
         self.points = tuple(points.to(device) for points in grid.coordinates)
@@ -43,9 +45,7 @@ class FaceDiscretisation(ABC):
 
     def rate(self, state: Float[Tensor, "batch channels *shape"]) -> Float[Tensor, "batch channels *shape"]:
         """Time derivative of each cell."""
-        rate = (
-            self.problem.source_values(state, self.points) if self._has_sources else torch.zeros_like(state)
-        )
+        rate = self.law.sources(state, self.points) if self._has_sources else torch.zeros_like(state)
         for number, axis in enumerate(self.grid.axes):
             extended = self._ghosts.extend(state, number)
             flux = self.transport(extended, number)
@@ -68,7 +68,7 @@ class FaceDiscretisation(ABC):
         """
         frequency = state.new_zeros(state.select(1, 0).shape)
         for number, axis in enumerate(self.grid.axes):
-            lowest, highest = self.problem.speed_values(number, state, self.points)
+            lowest, highest = self.law.speeds(number, state, self.points)
             speed = torch.maximum(lowest.abs(), highest.abs())
             diffusion = 2 * self.diffusion_factor * self.diffusivity / axis.spacing**2
             frequency = frequency + speed / (courant * axis.spacing) + diffusion

@@ -58,11 +58,11 @@ class MusclDiscretisation(FaceDiscretisation):
         lower = (cells + slopes / 2).narrow(dim, 0, count - 1)
         upper = (cells - slopes / 2).narrow(dim, 1, count - 1)
         faces = self._faces[number]
-        law = self.problem
+        law = self.law
         return self._numerical_flux.through(
             (lower, upper),
-            (law.flux_values(number, lower, faces), law.flux_values(number, upper, faces)),
-            (law.speed_values(number, lower, faces), law.speed_values(number, upper, faces)),
+            (law.fluxes(number, lower, faces), law.fluxes(number, upper, faces)),
+            (law.speeds(number, lower, faces), law.speeds(number, upper, faces)),
         )
 
     def gradient(

@@ -43,9 +43,9 @@ class WenoDiscretisation(FaceDiscretisation):
         """Fluxes split into a part that goes up and one that goes down, each reconstructed from upwind."""
         dim = number + 2
         points = self._extended_points[number]
-        fluxes = self._around_faces(self.problem.flux_values(number, extended, points), dim)
+        fluxes = self._around_faces(self.law.fluxes(number, extended, points), dim)
         values = self._around_faces(extended, dim)
-        lowest, highest = self.problem.speed_values(number, extended, points)
+        lowest, highest = self.law.speeds(number, extended, points)
         # One pair of speeds a stencil: only then is the split flux as smooth as the data.
         slowest = reduce(torch.minimum, self._around_faces(lowest[:, None], dim))
         fastest = reduce(torch.maximum, self._around_faces(highest[:, None], dim))
