@@ -45,10 +45,11 @@ class ChebyshevETDRK4Solver(Solver):
         tolerance: Largest estimated relative error in time an output interval, in the norm of the
             coefficients, which is equivalent to that of the values.
         max_steps: Most steps an interval under step control.
-        boundary_tolerance: Largest violation of the boundary conditions by the initial data, relative to its
-            size. Up to it the values at the ends are quietly replaced; ``math.inf`` allows any, a jump that
-            diffusion then smooths: the solution is right for times t with :math:`\sqrt{c\, t}` wider than a
-            few points, and rings before.
+        boundary_tolerance: Largest violation of Dirichlet conditions by the initial data, relative to its
+            size; the values at the ends are replaced. ``math.inf`` allows any: a jump that diffusion smooths.
+            Initial fluxes that miss Neumann or Robin conditions are smoothed likewise, and reported. The
+            solution is then good to 1e-6 from times t on with :math:`\sqrt{c\, t}` of :math:`1 / n` of the
+            side, to rounding from twice that width on, and rings before.
 
     Raises:
         ValueError: A setting is out of its range.
@@ -145,6 +146,7 @@ class ChebyshevETDRK4Solver(Solver):
         report = control.report()
         tail = spectral_tail(trajectory.last_frame, domain).max().item()
         message = f"{report.message}; highest coefficients {tail:.1e} of the largest at the end"
+        message += trajectory.note
         return trajectory.solution(replace(report, message=message))
 
 
