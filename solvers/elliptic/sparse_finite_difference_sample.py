@@ -108,8 +108,8 @@ class SampleSolver:
         reaction = values(problem.reaction_slope).ravel()
         source = source - values(problem.reaction_at_zero)
         free = system.free
-        whole = system.matrix + system.mass(reaction) if reaction.any() else system.matrix
-        loads = system.mass() @ source.ravel() + system.load - whole @ system.given_values
+        whole = system.matrix + system.weighted_mass(reaction) if reaction.any() else system.matrix
+        loads = system.mass @ source.ravel() + system.load - whole @ system.given_values
         right_side, matrix, volumes = loads[free], whole[free][:, free], system.volumes[free]
         floating = not system.fixes_constants and not reaction.any()
         if floating:
@@ -170,7 +170,7 @@ class SampleSolver:
         if floating or (not negative and (reaction >= 0).all()):
             return unknown[: len(volumes)], "", SolveStatus.CONVERGED
         condition = factors.condition()
-        eigenvalue = factors.smallest_eigenvalue(system.mass()[system.free][:, system.free])
+        eigenvalue = factors.smallest_eigenvalue(system.mass[system.free][:, system.free])
         note = f"condition about {condition:.1e}, eigenvalue nearest to zero about {eigenvalue:.3g}"
         if not condition < SINGULAR:
             note += ": a resonance to rounding; try another frequency or another grid"
@@ -226,7 +226,7 @@ class SampleSolver:
     def _nonlinear(
         self, index: int, system: SparseSystem, source: Array, values: Callable[..., Array]
     ) -> Outcome:
-        free, mass, shape = system.free, system.mass(), self.grid.shape
+        free, mass, shape = system.free, system.mass, self.grid.shape
 
         def everywhere(unknown: Array) -> Array:
             complete = system.given_values.copy()

@@ -50,9 +50,16 @@ class SparseSystem:
         """Which points are unknowns."""
         return ~self.given
 
-    def mass(self, coefficient: Float64[np.ndarray, " points"] | None = None) -> scipy.sparse.csr_matrix:
-        """The matrix M, or with a coefficient r (interpolated like u) that of the integrals of r u v."""
-        weights = self.weights if coefficient is None else self.weights * (self.basis @ coefficient)
+    @cached_property
+    def mass(self) -> scipy.sparse.csr_matrix:
+        """The matrix M."""
+        return self._integrals(self.weights)
+
+    def weighted_mass(self, coefficient: Float64[np.ndarray, " points"]) -> scipy.sparse.csr_matrix:
+        """The matrix of the integrals of r u v, with the coefficient r interpolated like u."""
+        return self._integrals(self.weights * (self.basis @ coefficient))
+
+    def _integrals(self, weights: Array) -> scipy.sparse.csr_matrix:
         return (self.basis.T @ scipy.sparse.diags(weights) @ self.basis).tocsr()
 
     @cached_property

@@ -252,7 +252,7 @@ def test_the_condition_estimate_is_right_to_a_factor_of_three():
     root = np.sqrt(system.volumes)
     eigenvalues = np.linalg.eigvalsh(shifted.toarray() / np.outer(root, root))
     nearest = eigenvalues[np.abs(eigenvalues).argmin()]
-    assert factors.smallest_eigenvalue(system.mass()) == pytest.approx(nearest, rel=0.05)
+    assert factors.smallest_eigenvalue(system.mass) == pytest.approx(nearest, rel=0.05)
 
 
 def test_a_resonance_to_rounding_is_an_error():
