@@ -76,7 +76,7 @@ class Helmholtz(EllipticProblem):
         boundary: Conditions by boundary part; the default is the benchmark's.
 
     Good values: The benchmark: ``frequency=1000``, c near 20, so waves of length 0.126; 101 x 101 nodes (13
-        points a wave).
+        points a wave), by elements of degree 5: `solvers.SparseFiniteDifferenceSolver` to 2e-4.
 
     Failure mode: Near a resonance of the box the amplitude has no bound; the report's condition estimate
         tells. Second-order methods need many points a wave: their phase error grows like
