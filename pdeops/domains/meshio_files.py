@@ -41,10 +41,11 @@ def read_meshio(path: str | Path) -> Mesh:
         ) from None
     blocks = raw.cells_dict
     dimension = max((dim for dim, kind in CELLS.items() if kind in blocks), default=0)
-    if dimension == 0:
+    # Leaving quadrilaterals out would leave holes.
+    if dimension == 0 or set(blocks) - {"vertex", *CELLS.values()}:
         raise ValueError(
             f"mesh file {path}: expected linear segments, triangles or tetrahedra, got {sorted(blocks)}; "
-            "try gmsh with -order 1"
+            "try gmsh with -order 1 and without recombination"
         )
     points = numpy.zeros((len(raw.points), 3))
     points[:, : raw.points.shape[1]] = raw.points

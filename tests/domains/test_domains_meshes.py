@@ -174,6 +174,73 @@ $EndElements
     torch.testing.assert_close(mesh.boundary("inlet").normals, torch.tensor([[-1.0, 0.0]] * 2).double())
 
 
+FORMAT_4 = """$MeshFormat
+4.1 0 8
+$EndMeshFormat
+$PhysicalNames
+3
+1 1 "inlet"
+1 2 "wall"
+2 7 "fluid"
+$EndPhysicalNames
+$Entities
+4 4 1 0
+1 0 0 0 0
+2 1 0 0 0
+3 1 1 0 0
+4 0 1 0 0
+1 0 0 0 1 0 0 1 2 2 1 -2
+2 1 0 0 1 1 0 1 2 2 2 -3
+3 0 1 0 1 1 0 1 2 2 3 -4
+4 0 0 0 0 1 0 1 1 2 4 -1
+1 0 0 0 1 1 0 1 7 4 1 2 3 4
+$EndEntities
+$Nodes
+4 4 1 4
+0 1 0 1
+1
+0 0 0
+0 2 0 1
+2
+1 0 0
+0 3 0 1
+3
+1 1 0
+0 4 0 1
+4
+0 1 0
+$EndNodes
+$Elements
+5 6 1 6
+1 1 1 1
+1 1 2
+1 2 1 1
+2 2 3
+1 3 1 1
+3 3 4
+1 4 1 1
+4 4 1
+2 1 2 2
+5 1 2 3
+6 1 3 4
+$EndElements
+"""
+
+
+def test_gmsh_files_of_the_newer_format(tmp_path):
+    (tmp_path / "square.msh").write_text(FORMAT_4)
+    volume, parts = measures(read_mesh(tmp_path / "square.msh"))
+    assert volume == pytest.approx(1)
+    assert parts == pytest.approx({"inlet": 1, "wall": 3})
+
+
+def test_other_cells_are_not_left_out_silently(tmp_path):
+    text = FORMAT_4.replace("2 1 2 2\n5 1 2 3\n6 1 3 4", "2 1 3 1\n5 1 2 3 4").replace("5 6 1 6", "5 5 1 5")
+    (tmp_path / "square.msh").write_text(text)
+    with pytest.raises(ValueError, match=r"'quad'.*without recombination"):
+        read_mesh(tmp_path / "square.msh")
+
+
 def test_scikit_fem_gives_the_mesh_back():
     mesh = l_shape_mesh(1)
     again = from_scikit_fem(to_scikit_fem(mesh))
