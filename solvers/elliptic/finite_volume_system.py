@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import itertools
 from collections.abc import Mapping
 from functools import cached_property
 from typing import Literal
@@ -158,10 +159,14 @@ class FiniteVolumeSystem:
         # The cycle works in single precision, which has no room for tiny numbers.
         size = right_side.flatten(1).abs().amax(1).reshape(-1, *(1,) * self.grid.dimension)
         size = torch.where(size > 0, size, 1.0)
+        right_side = right_side / size
+        # Conjugate gradients look at two products at a time, and at one answer of the cycle.
+        products = itertools.cycle([torch.empty_like(right_side) for _ in range(3)])
+        answer = torch.empty_like(right_side)
         outcome = conjugate_gradient(
-            self.operator,
-            right_side / size,
-            preconditioner=self.cycle,
+            lambda values: self.operator.matrix.product(values, next(products)),
+            right_side,
+            preconditioner=lambda residual: self.cycle(residual, answer),
             tolerance=tolerance,
             max_iterations=max_iterations,
         )
@@ -238,7 +243,9 @@ class FiniteVolumeSystem:
                     spread(wall.value, grid, number, like).squeeze(number + 1)
                 )
         if self._mask is not None:
-            known = torch.where(self._mask, known, torch.as_tensor(outside, dtype=like.dtype, device=like.device))
+            known = torch.where(
+                self._mask, known, torch.as_tensor(outside, dtype=like.dtype, device=like.device)
+            )
         return known
 
     def _sides(self) -> list[tuple[int, int, Wall]]:

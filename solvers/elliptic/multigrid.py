@@ -82,19 +82,30 @@ class Multigrid:
         """Number of grids, the finest included."""
         return len(self._levels)
 
-    def __call__(self, residual: Float[Tensor, "batch ..."]) -> Float[Tensor, "batch ..."]:
-        """One V-cycle from zero: the approximate solution of A e = residual."""
+    def __call__(
+        self, residual: Float[Tensor, "batch ..."], result: Float[Tensor, "batch ..."] | None = None
+    ) -> Float[Tensor, "batch ..."]:
+        """One V-cycle from zero: the approximate solution of A e = residual.
+
+        Args:
+            residual: Right side, for as many samples as there are matrices, or any number if there is one.
+            result: Where to write the solution; fresh memory by default.
+
+        Returns:
+            The solution, in the precision of the residual.
+        """
         finest = self._levels[0]
-        scaled = residual.to(self.dtype) * finest.inverse_root
-        correction = self._cycle(scaled, 0) * finest.inverse_root
-        return correction.to(residual.dtype)
+        scaled = finest.work(residual, self.dtype)[2]
+        scaled.copy_(residual).mul_(finest.inverse_root)
+        correction = self._cycle(scaled, 0).mul_(finest.inverse_root)
+        return (torch.empty_like(residual) if result is None else result).copy_(correction)
 
     def _cycle(self, residual: Tensor, number: int) -> Tensor:
         if number == self.num_levels - 1:
             flat = residual.flatten(1)[..., None]
             return (self._coarsest_inverse @ flat).reshape(residual.shape)
         level, dims = self._levels[number], self.coarsened_dims[number]
-        correction, remaining = level.work(residual)
+        correction, remaining, _ = level.work(residual, self.dtype)
         torch.mul(residual, self._damping[0], out=correction)
         for damping in self._damping[1:]:
             level.matrix.residual(residual, correction, remaining)
@@ -104,7 +115,7 @@ class Multigrid:
         for axis in dims:
             coarse = self.axes[number][axis].restrict(coarse, axis + 1)
         coarser = self._levels[number + 1]
-        coarse = self._cycle(coarse.mul_(coarser.inverse_root), number + 1) * coarser.inverse_root
+        coarse = self._cycle(coarse.mul_(coarser.inverse_root), number + 1).mul_(coarser.inverse_root)
         for axis in reversed(dims):
             coarse = self.axes[number][axis].interpolate(coarse, axis + 1)
         correction.addcmul_(coarse, level.root)
@@ -132,12 +143,13 @@ class _Level:
                 product.narrow(dim, size - 1, 1).mul_(self.inverse_root.narrow(dim, 0, 1))
             scaled.append(product)
         self.matrix = NeighbourMatrix(operator.shape, scaled, None)
-        self._work: tuple[Tensor, Tensor] | None = None
+        self._work: tuple[Tensor, Tensor, Tensor] | None = None
 
-    def work(self, like: Tensor) -> tuple[Tensor, Tensor]:
-        """Two tensors to write to, the same ones in every cycle: fresh memory is slow."""
+    def work(self, like: Tensor, dtype: torch.dtype) -> tuple[Tensor, Tensor, Tensor]:
+        """Three tensors to write to, the same ones in every cycle: fresh memory is slow."""
         if self._work is None or self._work[0].shape != like.shape:
-            self._work = torch.empty_like(like), torch.empty_like(like)
+            first, second, third = (torch.empty_like(like, dtype=dtype) for _ in range(3))
+            self._work = first, second, third
         return self._work
 
 

@@ -49,10 +49,20 @@ class NeighbourMatrix:
             if coefficients.shape[dim] == size:
                 self._closing.append((dim, coefficients.narrow(dim, size - 1, 1)))
 
-    def product(self, values: Float[Tensor, "batch ..."]) -> Float[Tensor, "batch ..."]:
-        """A u, for as many samples as there are matrices, or any number if there is one matrix."""
+    def product(
+        self, values: Float[Tensor, "batch ..."], result: Float[Tensor, "batch ..."] | None = None
+    ) -> Float[Tensor, "batch ..."]:
+        """A u, for as many samples as there are matrices, or any number if there is one matrix.
+
+        Args:
+            values: u (batch, *shape).
+            result: Where to write A u, contiguous; fresh memory by default.
+
+        Returns:
+            A u.
+        """
         values = values.contiguous()
-        return self._accumulate(None, values, torch.empty_like(values))
+        return self._accumulate(None, values, torch.empty_like(values) if result is None else result)
 
     def residual(
         self,

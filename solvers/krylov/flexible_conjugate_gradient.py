@@ -86,6 +86,7 @@ def flexible_conjugate_gradient(
     active = norm > tolerance * scale
     iterations = torch.zeros(len(right_side), dtype=torch.int64, device=right_side.device)
     status, fallbacks, failure = SolveStatus.CONVERGED, 0, ""
+    spare: Tensor | None = None  # a past direction out of use, to write the next one to: fresh memory is slow
 
     def direction_from(start: Tensor) -> tuple[Tensor, Tensor]:
         """Make a vector conjugate to the past directions; also the energy that was taken off."""
@@ -93,12 +94,13 @@ def flexible_conjugate_gradient(
         direction = start
         for old, image, energy in past:
             amount = torch.where(active, _dot(direction, image) / energy, 0.0)
-            direction = torch.addcmul(direction, -amount.view(shape), old)
+            target = spare if direction is start else direction
+            direction = torch.addcmul(direction, -amount.view(shape), old, out=target)
             removed += amount.square() * energy.abs()
         if direction is start:
             direction = start.clone()  # the residual itself changes below
         if not bool(active.all()):
-            direction = torch.where(active.view(shape), direction, 0.0)
+            direction[~active] = 0.0
         return direction, removed
 
     while bool(active.any()):
@@ -134,6 +136,8 @@ def flexible_conjugate_gradient(
             curvature = torch.where(active, curvature, 1.0)
         solution.addcmul_(step, direction)
         residual.addcmul_(step, image, value=-1)
+        if len(past) == memory and memory:
+            spare = past[0][0]
         past.append((direction, image, curvature))
         iterations += active
         norm = torch.where(active, flat_norm(residual), norm)
@@ -155,7 +159,11 @@ flexible_cg = flexible_conjugate_gradient
 
 
 def _dot(left: Tensor, right: Tensor) -> Tensor:
-    return torch.linalg.vecdot(left.flatten(1), right.flatten(1))
+    left, right = left.flatten(1), right.flatten(1)
+    if left.is_cuda or len(left) > left.shape[1]:
+        return torch.linalg.vecdot(left, right)
+    # One by one there is no product to be stored, which costs more than the sum.
+    return torch.stack([torch.dot(x, y) for x, y in zip(left, right, strict=True)])
 
 
 def _describe_breakdown(iteration: int, index: int, curvature: float, answer: Tensor) -> str:
