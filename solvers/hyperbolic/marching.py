@@ -123,9 +123,10 @@ class Marching:
             f"{problem.outputs[channel].name!r} became {value:g} at {at} at t = {times[row]:g} "
             f"(step length {time_steps[row]:g}) in sample {int(samples[row])}"
         )
-        if math.isfinite(value):
+        if self._positive:
+            names = " and ".join(repr(problem.outputs[number].name) for number in self._positive)
             message += (
-                "; it has to stay positive, and beds that fall dry are beyond this method: "
+                f"; {names} has to stay positive, and beds that fall dry are beyond this method: "
                 "try a deeper layer, limiter='minmod' or a smaller courant"
             )
         raise SolverError(SolveReport(status=SolveStatus.BLOW_UP, message=message, seconds=self.seconds))
