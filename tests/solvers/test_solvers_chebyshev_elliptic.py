@@ -205,6 +205,15 @@ def test_below_and_above_resonance_the_solution_is_exact():
         assert error < 1e-11
 
 
+@pytest.mark.parametrize("kinds", ["DDDD", "NRND"])
+def test_waves_in_a_medium_that_varies(kinds):
+    # -Laplace u - k^2 u with k^2 from 300 to 500: 6 waves across, far from definite.
+    exact = manufactured(sin(14 * x + 9 * y), kinds, decay=-(400 + 100 * sin(x + y)))
+    error, solution = largest_error(SOLVER, exact, grid_for(kinds, 56))
+    assert error < 1e-9
+    assert solution.report.iterations.item() < 150
+
+
 def test_contradicting_corners_are_reported_and_do_not_spoil_the_rest():
     boundary = {"x_lower": Dirichlet(value="1"), "default": Dirichlet(value="0")}
     grid = Grid.box((49, 49), "chebyshev")
