@@ -15,6 +15,10 @@ from pdeops.problems.expression import DerivativeRule, Value, evaluate
 from pdeops.problems.linear_terms import LinearTerm, derivative_orders, sum_of_symbols
 from pdeops.problems.nonlinear_plan import EquationPlan, NonlinearPlan, Product, product_nodes
 
+LARGE = 4096
+"""Coefficients of a field above which a processor transforms one at a time, so that it stays in the cache;
+below, calls cost more than arithmetic."""
+
 
 @runtime_checkable
 class SpectralSpace(Protocol):
@@ -113,14 +117,24 @@ class NonlinearOperator:
         spectra = dict(zip(functions, spectrum.unbind(1), strict=True))
         on_grid: dict[sympy.Expr, Tensor] = {}
         products: dict[int, Tensor] = {}
+        one_by_one = not spectrum.is_cuda and spectrum[:, 0].numel() > LARGE
         for nodes, indices, equations in self._stages:
-            if nodes:
-                needed = torch.stack([self._node(node, spectra) for node in nodes])
-                on_grid |= dict(zip(nodes, self.space.to_grid(needed).unbind(0), strict=True))
-            if indices:
-                values = [self._product(self.plan.products[i], on_grid, time, len(spectrum)) for i in indices]
-                stacked = values[0][None] if len(values) == 1 else torch.stack(values)
-                products |= dict(zip(indices, self.space.to_spectrum(stacked).unbind(0), strict=True))
+            if one_by_one:
+                for node in nodes:
+                    on_grid[node] = self.space.to_grid(self._node(node, spectra))
+                for i in indices:
+                    values = self._product(self.plan.products[i], on_grid, time, len(spectrum))
+                    products[i] = self.space.to_spectrum(values)
+            else:
+                if nodes:
+                    needed = torch.stack([self._node(node, spectra) for node in nodes])
+                    on_grid |= dict(zip(nodes, self.space.to_grid(needed).unbind(0), strict=True))
+                if indices:
+                    formed = [
+                        self._product(self.plan.products[i], on_grid, time, len(spectrum)) for i in indices
+                    ]
+                    transformed = self.space.to_spectrum(torch.stack(formed)).unbind(0)
+                    products |= dict(zip(indices, transformed, strict=True))
             for equation in equations:
                 source = self._sum(equation, spectra, products, spectrum[:, 0])
                 spectra[equation.function] = self._inverses[equation.function] * source

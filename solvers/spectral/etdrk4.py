@@ -166,14 +166,19 @@ def etdrk4_step(
     def times(multipliers: Tensor, spectrum: Tensor) -> Tensor:
         return apply(multipliers, spectrum, is_coupled=coefficients.is_coupled)
 
+    def plus(total: Tensor, multipliers: Tensor, spectrum: Tensor, factor: float = 1.0) -> Tensor:
+        if coefficients.is_coupled:
+            return torch.add(total, times(multipliers, spectrum), alpha=factor)
+        return torch.addcmul(total, multipliers, spectrum, value=factor)  # one pass over memory
+
     in_the_middle, at_the_end = later or (nonlinear, nonlinear)
     start = nonlinear(state)
     decayed = times(coefficients.half, state)
-    stage_a = decayed + times(coefficients.stage, start)
+    stage_a = plus(decayed, coefficients.stage, start)
     at_a = in_the_middle(stage_a)
-    at_b = in_the_middle(decayed + times(coefficients.stage, at_a))
-    at_c = at_the_end(times(coefficients.half, stage_a) + times(coefficients.stage, 2 * at_b - start))
-    result = times(coefficients.full, state)
-    result = result + times(coefficients.first, start)
-    result = result + times(coefficients.middle, at_a + at_b)
-    return result + times(coefficients.last, at_c)
+    at_b = in_the_middle(plus(decayed, coefficients.stage, at_a))
+    stage_c = plus(times(coefficients.half, stage_a), coefficients.stage, at_b, 2.0)
+    at_c = at_the_end(plus(stage_c, coefficients.stage, start, -1.0))
+    result = plus(times(coefficients.full, state), coefficients.first, start)
+    result = plus(result, coefficients.middle, at_a + at_b)
+    return plus(result, coefficients.last, at_c)

@@ -18,6 +18,10 @@ DEGREE_WITHOUT_BOUND = 2
 """Terms that are no polynomials alias on every grid; they are treated as the common case is."""
 
 
+LARGEST_THRESHOLD = 31 * 2**20
+"""In bytes; glibc does not follow blocks of 32 MB and more."""
+
+
 class SpectralTrajectory:
     """Initial spectrum, linear part, nonlinear part and recorded frames of one call of `solve`.
 
@@ -53,6 +57,7 @@ class SpectralTrajectory:
             )
         if not isinstance(domain, Grid):
             raise ValueError(f"expected a periodic Grid, got a {type(domain).__name__}; try Grid.periodic")
+        keep_freed_memory()
         self.problem = problem
         self.grid = domain
         self.times = checked_times(times)
@@ -115,6 +120,17 @@ class SpectralTrajectory:
             times=self.times,
             report=report,
         )
+
+
+def keep_freed_memory() -> None:
+    """Let glibc hand out freed memory again instead of giving it back to the system.
+
+    A time step makes and frees the same arrays over and over. With the thresholds that a process starts with,
+    every one above about a megabyte is given back and has to be paged in anew, which costs up to three times
+    what its transform does. glibc raises the thresholds to the size of the largest block freed so far, up to
+    32 MB; so one such block, whose pages are never touched, is freed. Elsewhere this does nothing.
+    """
+    torch.empty(LARGEST_THRESHOLD, dtype=torch.uint8)
 
 
 def fourier_unsuited(problem: Problem, domain: Domain) -> str | None:
