@@ -26,7 +26,9 @@ class GaussianPatches:
 
     Places are uniform in the box (on axes that end, a fifth of the length away from the ends), widths between
     half and three halves of `width`, heights between half of `height` and all of it. On periodic axes each
-    bump is repeated with the period. A seed is the same function on every grid and mesh of the same box.
+    bump is repeated with the period. On axes that end, and on a mesh, the union is multiplied by
+    :math:`\sin^2 \pi s` with s from 0 to 1 along each axis of the box, so that values and slopes vanish where
+    the box ends. A seed is the same function on every grid and mesh of the same box.
 
     Args:
         count: Number of bumps.
@@ -81,16 +83,25 @@ class GaussianPatches:
             _profile(axis, points, place, widths)
             for axis, points, place in zip(axes, lines, numbers.T, strict=False)
         ]
+        windows = [_window(axis, points) for axis, points in zip(axes, lines, strict=True)]
         if isinstance(domain, Grid):
-            count = len(axes)
-            shapes = [
-                profile.reshape(-1, *(1,) * number, len(points), *(1,) * (count - 1 - number))
-                for number, (profile, points) in enumerate(zip(profiles, lines, strict=True))
-            ]
-        else:
-            shapes = profiles
-        bumps = reduce(torch.mul, shapes)
-        return 1 - (1 - heights.reshape(-1, *(1,) * (bumps.ndim - 1)) * bumps).prod(0)
+            profiles = [_along(profile, number, len(axes)) for number, profile in enumerate(profiles)]
+            windows = [_along(window[None], number, len(axes))[0] for number, window in enumerate(windows)]
+        bumps = reduce(torch.mul, profiles)
+        union = 1 - (1 - heights.reshape(-1, *(1,) * (bumps.ndim - 1)) * bumps).prod(0)
+        return union * reduce(torch.mul, windows)
+
+
+def _along(profile: Tensor, number: int, count: int) -> Tensor:
+    """Shape (bumps, points) on one of some axes, for products with the others."""
+    return profile.reshape(len(profile), *(1,) * number, -1, *(1,) * (count - 1 - number))
+
+
+def _window(axis: Axis, points: Tensor) -> Tensor:
+    """Factor that vanishes with its slope at the ends, shape (points,)."""
+    if axis.is_periodic:
+        return torch.ones_like(points)
+    return torch.sin(math.pi * (points - axis.lower) / axis.length) ** 2
 
 
 def _profile(axis: Axis, points: Tensor, place: Tensor, widths: Tensor) -> Tensor:
