@@ -12,8 +12,9 @@ import torch
 from sympy.core.function import AppliedUndef
 from torch import Tensor
 
-from pdeops.domains import AxisKind, BoundaryPart, Domain, Field, Grid
-from pdeops.problems import BoundaryCondition, Dirichlet, EllipticProblem, Neumann, Problem
+from pdeops.domains import AxisKind, Domain, Field, Grid
+from pdeops.problems import Dirichlet, EllipticProblem, Problem
+from solvers.elliptic.face_data import FaceData, faces_of
 from solvers.elliptic.finite_volume_system import FaceMean, FiniteVolumeSystem
 from solvers.elliptic.wall import Wall
 from solvers.krylov import KrylovResult
@@ -138,8 +139,7 @@ class FiniteVolumeMultigridSolver(Solver):
         reaction = None
         if problem.reaction_slope != 0:
             reaction = problem.coefficient_values(problem.reaction_slope, inputs, grid)
-        conditions = {} if problem.boundary is None else problem.boundary.on(grid)
-        walls = {name: _wall(problem, item, grid.boundary(name), grid) for name, item in conditions.items()}
+        walls = {face.name: _wall(face) for face in faces_of(problem, grid)}
         return FiniteVolumeSystem(grid, like, walls=walls, reaction=reaction, face_mean=self.face_mean)
 
     def _solve_group(self, problem: EllipticProblem, inputs: Mapping[str, Field], grid: Grid) -> KrylovResult:
@@ -149,18 +149,12 @@ class FiniteVolumeMultigridSolver(Solver):
         )
 
 
-def _wall(problem: Problem, condition: BoundaryCondition, part: BoundaryPart, grid: Grid) -> Wall:
-    name = part.name.rsplit("_", 1)[0]
-    shape = [axis.num_points for axis in grid.axes if axis.name != name]
-
-    def values(text: str) -> Tensor:
-        return problem.values_at(problem.parse(text), part.points).reshape(shape)
-
-    if isinstance(condition, Dirichlet):
-        return Wall.dirichlet(values(condition.value))
-    if isinstance(condition, Neumann):
-        return Wall.neumann(values(condition.flux))
-    return Wall.robin(values(condition.coefficient), values(condition.value))
+def _wall(face: FaceData) -> Wall:
+    if isinstance(face.condition, Dirichlet):
+        return Wall.dirichlet(face.values)
+    if face.coefficients is None:
+        return Wall.neumann(face.values)
+    return Wall.robin(face.coefficients, face.values)
 
 
 def _joined_report(outcomes: list[KrylovResult], seconds: float) -> SolveReport:
