@@ -94,11 +94,12 @@ def dam_break_errors(solver, dam, num_points):
 @pytest.mark.parametrize("solver", SOLVERS, ids=IDS)
 @pytest.mark.parametrize("dam", [DamBreak(right=0.4), DamBreak(right=0.1, gravity=9.81)], ids=str)
 def test_dam_break_on_a_wet_bed(solver, dam):
-    errors = [dam_break_errors(solver, dam, n)[1] for n in (60, 120, 240)]
-    slope = math.log2(errors[0] / errors[2]) / 2
+    runs = [dam_break_errors(solver, dam, n) for n in (60, 240)]
+    errors = [error for _, error in runs]
+    slope = math.log2(errors[0] / errors[1]) / 2
     # Order 1 at the bore; at the two kinks of the fan the diffusive flux has h^(4/5) or so.
     assert slope > 0.8, errors
-    solution, _ = dam_break_errors(solver, dam, 240)
+    solution = runs[-1][0]
     # Between fan and bore the state is constant: the middle of that stretch.
     t = 0.5 / math.sqrt(dam.gravity)
     tail = (dam.middle_velocity - math.sqrt(dam.gravity * dam.middle_depth)) * t
@@ -125,13 +126,13 @@ def test_jumps_travel_with_constant_velocity(solver):
     """One turn round the circle: the smeared widths grow like h^(2/3) or less for a limited scheme."""
     problem = Advection()
     errors = []
-    for num_points in (48, 96, 192):
+    for num_points in (48, 192):
         grid = Grid.periodic((num_points,))
         (x,) = grid.coordinates
         square = ((x - 0.5).abs() < 0.2).double()
         solution = solver.solve(problem, fields(problem, grid, square), grid, times(1.0))
         errors.append(norms(solution.values[0, 0, 0] - square)["l1"])
-    assert math.log2(errors[0] / errors[2]) / 2 > 0.6, errors
+    assert math.log2(errors[0] / errors[1]) / 2 > 0.6, errors
 
 
 @pytest.mark.parametrize("solver", [FiniteVolumeSolver(), WenoSolver()], ids=["finite_volume", "weno"])
@@ -361,3 +362,21 @@ def test_bad_input_is_explained():
     ):
         with pytest.raises(ValueError, match=message):
             FiniteVolumeSolver(**settings)
+
+
+@pytest.mark.gpu
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
+@pytest.mark.parametrize("solver", SOLVERS, ids=IDS)
+def test_a_gpu_gives_the_same_solution(solver):
+    problem = ShallowWater(boundary={"y_lower": Dirichlet(), "y_upper": Neumann()})
+    grid = Grid.box((12, 10), ("periodic", "cells"))
+    torch.manual_seed(0)
+    start = [1 + 0.2 * torch.rand(3, 12, 10).double(), *(0.2 * torch.rand(2, 3, 12, 10).double() - 0.1)]
+    inputs = fields(problem, grid, *start)
+    on_cpu = solver.solve(problem, inputs, grid, times(0.1, 0.3))
+    on_gpu = solver.solve(
+        problem, {k: field.to("cuda") for k, field in inputs.items()}, grid, times(0.1, 0.3)
+    )
+    assert on_gpu.values.is_cuda
+    assert on_gpu.report.num_steps.tolist() == on_cpu.report.num_steps.tolist()
+    torch.testing.assert_close(on_gpu.values.cpu(), on_cpu.values, rtol=0, atol=1e-11)
