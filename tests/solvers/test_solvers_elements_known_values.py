@@ -89,8 +89,8 @@ def test_l_shape_maximum_is_on_the_diagonal():
         found = deflection(mesh, 2).point_values[0]
         x, y = mesh.points.numpy().T
         exact = expansion(x, y)
-        # Pollution of the corner singularity, of order 4/3 far from it.
-        far = numpy.hypot(x, y) > 0.25
+        # Pollution of the corner singularity, of order 4/3 far from it; the expansion errs at other corners.
+        far = (numpy.hypot(x, y) > 0.25) & (numpy.maximum(abs(x), abs(y)) < 0.75)
         errors.append(abs(found.numpy() - exact)[far].max())
         assert found.max().item() == pytest.approx(exact.max(), abs=errors[-1])
     assert math.log2(errors[0] / errors[1]) == pytest.approx(4 / 3, abs=0.2)
