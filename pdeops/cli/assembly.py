@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
@@ -71,6 +72,8 @@ def build_solver(config: DictConfig) -> ReferenceSolver:
             f"{config.problem._target_.rpartition('.')[2]} comes without a solver; expected solver=NAME, "
             f"one of {', '.join(options('solver'))}"
         )
+    # scikit-fem tells of every assembly, which Hydra's logging would print.
+    logging.getLogger("skfem").setLevel(logging.WARNING)
     return cast(ReferenceSolver, instantiate(config.solver))
 
 

@@ -127,17 +127,21 @@ def test_malformed_words_get_one_line(pdeops, words, phrase):
 def test_help_names_every_verb(pdeops):
     outcome = pdeops("--help")
     assert outcome.code == 0
-    assert len(VERBS) == 6
+    assert len(VERBS) == 7
     for verb in VERBS:
         assert f"\n  {verb} " in outcome.out
 
 
-@pytest.mark.parametrize("verb", [verb for verb in VERBS if verb != "list"])
+@pytest.mark.parametrize("verb", VERBS)
 def test_help_of_a_verb_has_its_own_examples(pdeops, verb):
     outcome = pdeops(verb, "--help")
     assert outcome.code == 0
     assert f"\n  pdeops {verb} " in outcome.out
     assert "powered by Hydra" not in outcome.out
+    # Groups that nobody picks from are kept out of sight.
+    assert "\nfolders:" not in outcome.out
+    assert "\npaths: default" not in outcome.out
+    assert "solver/settings:" not in outcome.out
 
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="asks for a device that is not there")

@@ -30,6 +30,11 @@ def problem_of(name):
 
 
 @cache
+def solver_of(name):
+    return packaged_solver(name)
+
+
+@cache
 def domains_of(name):
     """Small ones: the problem's own, the same box with other kinds of axes, and as a mesh."""
     problem = problem_of(name)
@@ -43,7 +48,7 @@ def fitting(problem, domains):
     return [
         name
         for name in options("solver")
-        if any(misfit(problem, packaged_solver(name), domain) is None for domain in domains)
+        if any(misfit(problem, solver_of(name), domain) is None for domain in domains)
     ]
 
 
@@ -105,7 +110,7 @@ def problem_row(name):
 @cache
 def solver_row(name):
     """Cells of a solver: class, order, cost (free), when to choose it (free), command."""
-    solver = packaged_solver(name)
+    solver = solver_of(name)
     order = order_in_words(solver.time_order, solver.space_order)
     return f"`{type(solver).__name__}`", order, FREE, FREE, f"`solver={name}`"
 
@@ -142,5 +147,5 @@ def test_solvers_are_described_as_they_declare(name):
 def test_every_problem_has_a_solver_and_its_default_is_one(name):
     node = OmegaConf.load(files("pdeops.conf") / "problem" / f"{name}.yaml")
     (default,) = [entry["override /solver"] for entry in node.defaults if "override /solver" in entry]
-    assert misfit(problem_of(name), packaged_solver(default), domains_of(name)[0]) is None
+    assert misfit(problem_of(name), solver_of(default), domains_of(name)[0]) is None
     assert f"`{default}`" in problem_row(name)[4]
