@@ -277,7 +277,7 @@ def refine_mesh(mesh: Mesh, times: int = 1) -> Mesh:
     """
     for _ in range(_count(times)):
         bare = Mesh(mesh.points, mesh.simplices)
-        finer = from_scikit_fem(to_scikit_fem(bare)._uniform())
+        finer = from_scikit_fem(to_scikit_fem(bare).refined(1))
         tree = cKDTree(finer.points.numpy())
         boundaries = {name: _refined_facets(part, mesh, tree) for name, part in mesh.boundaries.items()}
         mesh = Mesh(finer.points, finer.simplices, boundaries)
