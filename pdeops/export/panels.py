@@ -8,11 +8,12 @@ import matplotlib
 import numpy
 from matplotlib.axes import Axes
 from matplotlib.cm import ScalarMappable
+from matplotlib.collections import LineCollection
 from matplotlib.colors import Normalize
 from matplotlib.tri import Triangulation
 from torch import Tensor
 
-from pdeops.domains import AxisKind, Domain, Grid
+from pdeops.domains import AxisKind, Domain, Grid, Mesh
 
 Array = numpy.ndarray
 
@@ -88,7 +89,10 @@ def draw_map(axes: Axes, values: Tensor, domain: Domain, scale: ColourScale) -> 
         points = domain.points.numpy()
         triangles = Triangulation(points[:, 0], points[:, 1], domain.simplices.numpy())
         axes.tripcolor(triangles, array, cmap=colours, norm=norm, shading="gouraud")
+        # Where a field vanishes at the boundary its colour is that of the paper.
+        axes.add_collection(LineCollection(list(outline(domain)), colors="0.4", linewidths=0.6))
         axes.set_aspect("equal")
+        axes.set_frame_on(False)
     else:
         if domain.dimension == 3:
             array = array[:, :, domain.shape[2] // 2]
@@ -112,6 +116,16 @@ def draw_map(axes: Axes, values: Tensor, domain: Domain, scale: ColourScale) -> 
     axes.set_yticks([])
     for spine in axes.spines.values():
         spine.set_linewidth(0.5)
+
+
+def outline(mesh: Mesh) -> Array:
+    """End points of the edges that only one triangle has: (edges, 2, 2)."""
+    corners = mesh.simplices.numpy()
+    edges = numpy.sort(
+        numpy.concatenate([corners[:, [0, 1]], corners[:, [1, 2]], corners[:, [2, 0]]]), axis=1
+    )
+    unique, counts = numpy.unique(edges, axis=0, return_counts=True)
+    return mesh.points.numpy()[unique[counts == 1]]
 
 
 def name_with_unit(name: str, unit: str) -> str:

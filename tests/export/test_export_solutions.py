@@ -12,6 +12,7 @@ from PIL import Image
 
 from pdeops.domains import Field, Grid, Mesh
 from pdeops.export import animate, draw_field, middle_plane, write_vtk
+from pdeops.export.panels import outline
 from pdeops.export.solutions import chosen_frames, draw_curve
 
 TIMES = torch.linspace(0.0, 1.0, 7).double()
@@ -155,3 +156,12 @@ def test_a_travelling_wave_opens_as_a_time_series(tmp_path):
     read = reader.read()[0]
     expected = numpy.sin(2 * math.pi * (numpy.asarray(read.points)[:, 0] - TIMES[2].item()))
     numpy.testing.assert_allclose(read.point_data["height"], expected, atol=1e-6)
+
+
+def test_the_outline_of_a_mesh_is_its_boundary():
+    edges = outline(box_mesh(2, num_points=5))
+    assert edges.shape == (16, 2, 2)
+    # Unit square: every edge lies on a side, and together they have its length.
+    assert numpy.linalg.norm(edges[:, 0] - edges[:, 1], axis=1).sum() == pytest.approx(4.0)
+    middles = edges.mean(axis=1)
+    assert numpy.minimum(middles, 1 - middles).min(axis=1) == pytest.approx(0.0)
