@@ -16,7 +16,6 @@ from solvers.elliptic.finite_volume_system import FiniteVolumeSystem
 from solvers.elliptic.flux_balance import FluxBalance
 from solvers.elliptic.multigrid import Multigrid
 from solvers.elliptic.sparse_finite_difference import SparseFiniteDifferenceSolver
-from solvers.elliptic.unknown_axis import UnknownAxis
 from solvers.elliptic.wall import Wall
 from solvers.hyperbolic import FiniteVolumeSolver, Limiter, NumericalFlux, WenoSolver
 from solvers.krylov import (
@@ -65,7 +64,6 @@ __all__ = [
     "SolverError",
     "SparseFiniteDifferenceSolver",
     "SpectralSolver",
-    "UnknownAxis",
     "Wall",
     "WenoSolver",
     "conjugate_gradient",
@@ -77,3 +75,6 @@ __all__ = [
     "solve",
     "suitable",
 ]
+
+# Run folders of the first release name it so; the settings are the same.
+FiniteVolumeDarcy = FiniteVolumeMultigridSolver

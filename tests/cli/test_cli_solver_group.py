@@ -11,6 +11,7 @@ from omegaconf import OmegaConf, open_dict
 from pdeops.cli import assembly
 from pdeops.cli.errors import UserError
 from pdeops.cli.options import options
+from pdeops.cli.trusted_targets import is_trusted
 
 
 def composed(*overrides, verb="generate"):
@@ -73,3 +74,13 @@ def test_a_problem_without_a_solver_asks_for_one():
         del config["solver"]
     with pytest.raises(UserError, match=r"NavierStokes2D comes without a solver; .*etdrk4"):
         assembly.build_recipe(config, assembly.build_problem(config))
+
+
+def test_run_folders_of_the_first_release_still_name_solvers_that_are_there():
+    for target, settings in (
+        ("solvers.FiniteVolumeDarcy", {"face_mean": "harmonic", "tolerance": 1e-10, "max_iterations": 200}),
+        ("solvers.SpectralSolver", {"time_step": 0.05, "tolerance": 1e-8, "pad_products": False}),
+    ):
+        assert is_trusted(target)
+        built = instantiate({"_target_": target, **settings})
+        assert settings.items() <= built.settings.items()
