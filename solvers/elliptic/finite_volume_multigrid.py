@@ -33,7 +33,7 @@ class FiniteVolumeMultigridSolver(Solver):
     arrays of one's own or with a mask.
 
     Solved by conjugate gradients with one multigrid V-cycle (`Multigrid`) as preconditioner, every sample to
-    the tolerance by itself: 9 iterations for a = 1, about 14 for values of a of 3 and 12, whatever the number
+    the tolerance by itself: 9 iterations for a = 1, about 13 for values of a of 3 and 12, whatever the number
     of points.
 
     Args:
@@ -49,9 +49,9 @@ class FiniteVolumeMultigridSolver(Solver):
     Good values: All grids; on nodes, cells and periodic axes with constant a and r, `FastPoissonSolver` is
         faster.
 
-    Failure mode: Jumps of a by 100 from point to point take about 50 iterations; wide inclusions that conduct
-    1000 times better than what is around them end with `SolverError` (iteration limit). Where a jumps, the
-    solution converges with first order in the position of the jump, not second.
+    Failure mode: Jumps of a by 100 from point to point at random take about 50 iterations, those by 10^4 end
+    with `SolverError` (iteration limit). Where a jumps, the solution converges with first order in the
+    position of the jump, not second.
 
     References:
         | R. Eymard, T. Gallouet, R. Herbin, 2000, Finite volume methods, doi:10.1016/S1570-8659(00)07005-8

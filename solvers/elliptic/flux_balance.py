@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -12,7 +11,7 @@ from jaxtyping import Bool, Float
 from torch import Tensor
 
 from solvers.elliptic.neighbour_matrix import NeighbourMatrix
-from solvers.elliptic.unknown_axis import UnknownAxis, along
+from solvers.elliptic.pair_transfer import PairTransfer
 
 
 @dataclass(frozen=True, eq=False)
@@ -101,34 +100,45 @@ class FluxBalance:
             result[:, right, left] -= faces.flatten(1)
         return result
 
-    def coarsened(self, axes: Mapping[int, UnknownAxis]) -> FluxBalance:
-        """The same equation with the unknowns of some axes joined in pairs.
+    def joined(self, axis: int) -> tuple[FluxBalance, PairTransfer]:
+        """The same equation with the unknowns of one axis joined in pairs, and the interpolation back.
 
-        Faces that make up one coarse face add up. Along the flux, the unknowns are now further apart, which
-        lowers the transmissibility; the same holds for the distance to the walls. (The Galerkin product with
-        piecewise constant interpolation would lack the second part: it is about twice too stiff.) Masses add
-        up, and so do the couplings to points outside of a mask: with them as stiff as they come, the number
-        of iterations stays what it is without a mask.
+        Unknowns 0+1, 2+3, ... are replaced by one half-way between them, in terms of resistance 1 / T; the
+        last one of an odd number stays. Along the axis, resistances add up: half of that within each of two
+        pairs, and that of the face between them. Across it, transmissibilities add up, and so do the masses.
+        (The Galerkin product with piecewise constant interpolation would be about twice too stiff.) The flux
+        is taken as constant between joined unknowns, which makes the interpolation linear where a is
+        constant, and bends it where a jumps.
 
         Args:
-            axes: The axes to coarsen by number, from 0.
+            axis: Number of the axis, from 0.
 
         Returns:
-            The operator on ceil(n / 2) unknowns along these axes.
+            The operator on ceil(n / 2) unknowns along this axis, and the transfer.
         """
-        mass, walls, faces = self.mass, list(self.walls), list(self.faces)
-        for number, axis in axes.items():
-            dim = number + 1
-            mass = pair_sums(mass, dim)
-            for other in range(self.dimension):
-                if other != number:
-                    walls[other] = pair_sums(walls[other], dim)
-                    faces[other] = pair_sums(faces[other], dim)
-                    continue
-                walls[other] = walls[other] * along(axis.wall_factors.to(mass), dim, mass.ndim)
-                kept = faces[other].index_select(dim, axis.kept_faces)
-                faces[other] = kept.mul_(along(axis.face_factors.to(mass), dim, mass.ndim))
-        return FluxBalance(tuple(faces), tuple(walls), mass)
+        dim, size, own = axis + 1, self.shape[axis], self.faces[axis]
+        count, is_periodic = (size + 1) // 2, own.shape[axis + 1] == size
+        index = torch.arange(size, device=own.device)
+        inside = own.index_select(dim, index[: size - 1 : 2])
+        # Where only one of a pair is on the inside of a mask, the joined unknown is that one.
+        half = torch.where(inside > 0, 0.5 / inside, 0.0)
+        if count > half.shape[dim]:
+            half = torch.cat([half, torch.zeros_like(self.mass.narrow(dim, 0, 1))], dim)
+        kept = own.index_select(dim, torch.cat([index[1 : size - 1 : 2], index[size - 1 : own.shape[dim]]]))
+        length = kept.shape[dim]
+        following = half.roll(-1, dim).narrow(dim, 0, length)
+        between = 1 / (half.narrow(dim, 0, length) + 1 / kept + following)
+        walls = 1 / (torch.cat([half.narrow(dim, 0, 1), half.narrow(dim, -1, 1)], dim) + 1 / self.walls[axis])
+        lower, upper = walls.split(1, dim)
+        if is_periodic:
+            below, above = half * between.roll(1, dim), half * between
+        else:
+            below = half * torch.cat([lower, between], dim)
+            above = half * torch.cat([between, upper], dim)
+        transfer = PairTransfer(dim, below, above.narrow(dim, 0, size // 2).contiguous(), is_periodic)
+        faces = tuple(between if i == axis else pair_sums(x, dim) for i, x in enumerate(self.faces))
+        ends = tuple(walls if i == axis else pair_sums(x, dim) for i, x in enumerate(self.walls))
+        return FluxBalance(faces, ends, pair_sums(self.mass, dim)), transfer
 
     def to(self, dtype: torch.dtype) -> FluxBalance:
         """The operator in another precision."""

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from solvers.elliptic.flux_balance import FluxBalance
 from solvers.elliptic.neighbour_matrix import NeighbourMatrix
-from solvers.elliptic.unknown_axis import UnknownAxis
+from solvers.elliptic.pair_transfer import PairTransfer
 
 COARSEST_UNKNOWNS = 64
 """At most so many unknowns are solved for directly."""
@@ -25,9 +25,10 @@ class Multigrid:
 
     * Levels: unknowns are joined in pairs along every axis that is not already much coarser than the others,
       so stretched grids are first made square. Sizes need not be even.
-    * Coarse operators: transmissibilities of coarse faces, see `FluxBalance.coarsened`; points outside of a
+    * Coarse operators: transmissibilities of coarse faces, see `FluxBalance.joined`; points outside of a
       mask have none, so the same cycle works around them.
-    * Interpolation: linear along each axis; restriction is its transpose.
+    * Interpolation: linear along each axis where the coefficient is constant, with a constant flux where it
+      jumps; restriction is its transpose.
     * Smoother: Chebyshev polynomial on the upper three quarters of the spectrum. It is symmetric, takes the
       same work on every device, and needs no estimate, as the eigenvalues of D^-1 A are below 2.
     * Coarsest level: the inverse. Where only constants have no flux (Neumann and periodic ends alone), the
@@ -41,7 +42,7 @@ class Multigrid:
 
     Args:
         operator: The matrices of the batch.
-        axes: Positions of the unknowns, one `UnknownAxis` an axis.
+        spacings: Distance of neighbouring unknowns along each axis.
         smoothing_steps: Degree of the smoother, before and after each coarse correction. Good values: 2 or 3.
         dtype: Precision of the cycle.
 
@@ -55,25 +56,28 @@ class Multigrid:
     def __init__(
         self,
         operator: FluxBalance,
-        axes: Sequence[UnknownAxis],
+        spacings: Sequence[float],
         *,
         smoothing_steps: int = 2,
         dtype: torch.dtype = torch.float32,
     ) -> None:
         self.dtype = dtype
-        self.axes = [tuple(axes)]
         self.coarsened_dims: list[list[int]] = []
         self._singular = operator.is_singular
         self._damping = _chebyshev_damping(smoothing_steps)
         self._levels = [_Level(operator, dtype)]
-        current = operator.to(dtype)
+        self._transfers: list[list[PairTransfer]] = []
+        current, widths = operator.to(dtype), list(spacings)
         while math.prod(current.shape) > COARSEST_UNKNOWNS:
-            fine = self.axes[-1]
-            narrowest = min(axis.spacing for axis in fine)
-            dims = [i for i, axis in enumerate(fine) if axis.spacing < 1.5 * narrowest]
-            current = current.coarsened({i: fine[i] for i in dims})
+            narrowest = min(width for width, size in zip(widths, current.shape, strict=True) if size > 1)
+            dims = [i for i, n in enumerate(current.shape) if n > 1 and widths[i] < 1.5 * narrowest]
+            transfers = []
+            for axis in dims:
+                current, transfer = current.joined(axis)
+                transfers.append(transfer)
+                widths[axis] *= 2
             self.coarsened_dims.append(dims)
-            self.axes.append(tuple(axis.joined if i in dims else axis for i, axis in enumerate(fine)))
+            self._transfers.append(transfers)
             self._levels.append(_Level(current, dtype))
         self._coarsest_inverse = _inverse(current, self._levels[-1].root, self._singular)
 
@@ -104,7 +108,7 @@ class Multigrid:
         if number == self.num_levels - 1:
             flat = residual.flatten(1)[..., None]
             return (self._coarsest_inverse @ flat).reshape(residual.shape)
-        level, dims = self._levels[number], self.coarsened_dims[number]
+        level, transfers = self._levels[number], self._transfers[number]
         correction, remaining, _ = level.work(residual, self.dtype)
         torch.mul(residual, self._damping[0], out=correction)
         for damping in self._damping[1:]:
@@ -112,12 +116,12 @@ class Multigrid:
             correction.add_(remaining, alpha=damping)
         level.matrix.residual(residual, correction, remaining)
         coarse = remaining.mul_(level.root)
-        for axis in dims:
-            coarse = self.axes[number][axis].restrict(coarse, axis + 1)
+        for transfer in transfers:
+            coarse = transfer.restrict(coarse)
         coarser = self._levels[number + 1]
         coarse = self._cycle(coarse.mul_(coarser.inverse_root), number + 1).mul_(coarser.inverse_root)
-        for axis in reversed(dims):
-            coarse = self.axes[number][axis].interpolate(coarse, axis + 1)
+        for transfer in reversed(transfers):
+            coarse = transfer.interpolate(coarse)
         correction.addcmul_(coarse, level.root)
         for damping in self._damping:
             level.matrix.residual(residual, correction, remaining)
