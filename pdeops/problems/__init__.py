@@ -17,6 +17,7 @@ from pdeops.problems.cole_hopf import cole_hopf_burgers
 from pdeops.problems.conservation_law import ConservationLaw
 from pdeops.problems.darcy import Darcy2D
 from pdeops.problems.elliptic import EllipticProblem
+from pdeops.problems.exact_solution import ExactSolution
 from pdeops.problems.expression import DerivativeRule, autograd_rule, evaluate
 from pdeops.problems.fisher_kpp import FisherKPP
 from pdeops.problems.formula import parse_formula
@@ -37,7 +38,7 @@ from pdeops.problems.nonlinear_schrodinger import NonlinearSchrodinger
 from pdeops.problems.parameter import FormulaParameter, NumberParameter, formula, parameter
 from pdeops.problems.permeability import LognormalPermeability, TwoPhasePermeability
 from pdeops.problems.poisson import Poisson
-from pdeops.problems.problem import ExactSolution, Problem
+from pdeops.problems.problem import Problem
 from pdeops.problems.random_fields import NeumannRandomField, PeriodicRandomField, RandomField, Sampler
 from pdeops.problems.residual import equation_residuals, grid_rule
 from pdeops.problems.riemann import BurgersJump, DamBreak, n_wave

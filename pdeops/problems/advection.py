@@ -18,9 +18,9 @@ from pdeops.problems.boundary_condition import (
 )
 from pdeops.problems.conservation_law import ConservationLaw
 from pdeops.problems.evolution import evolving_solution, starting_values
+from pdeops.problems.exact_solution import ExactSolution
 from pdeops.problems.parameter import formula
 from pdeops.problems.parameterised import SPACE
-from pdeops.problems.problem import ExactSolution
 from pdeops.problems.random_fields import Sampler
 from pdeops.problems.smooth_random_field import SmoothRandomField
 from pdeops.problems.variable import Variable

@@ -12,10 +12,10 @@ from sympy import Add, Derivative, Eq, Mul, Rational, cos, exp, pi, sin
 from pdeops.domains import AxisKind, Domain, Field, Grid
 from pdeops.problems.boundary_condition import DEFAULT, BoundaryCondition, BoundaryConditions, Dirichlet
 from pdeops.problems.evolution import evolving_solution, starting_values
+from pdeops.problems.exact_solution import ExactSolution
 from pdeops.problems.gaussian_patches import GaussianPatches
 from pdeops.problems.operators_in_space import laplacian
 from pdeops.problems.parameter import formula, parameter
-from pdeops.problems.problem import ExactSolution
 from pdeops.problems.random_fields import Sampler
 from pdeops.problems.semilinear import SemilinearProblem
 from pdeops.problems.variable import Variable

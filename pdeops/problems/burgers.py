@@ -12,8 +12,8 @@ from sympy import Eq, cos, exp, pi
 from pdeops.domains import AxisKind, Domain, Field, Grid
 from pdeops.problems.boundary_condition import DEFAULT, BoundaryCondition, BoundaryConditions, Dirichlet
 from pdeops.problems.conservation_law import ConservationLaw
+from pdeops.problems.exact_solution import ExactSolution
 from pdeops.problems.parameter import parameter
-from pdeops.problems.problem import ExactSolution
 from pdeops.problems.random_fields import PeriodicRandomField, Sampler
 from pdeops.problems.variable import Variable
 

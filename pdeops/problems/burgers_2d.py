@@ -11,8 +11,8 @@ from sympy import Derivative, Eq, cos, exp, pi
 
 from pdeops.domains import Domain, Field, Grid
 from pdeops.problems.evolution import evolving_solution, starting_values
+from pdeops.problems.exact_solution import ExactSolution
 from pdeops.problems.parameter import parameter
-from pdeops.problems.problem import ExactSolution
 from pdeops.problems.random_fields import Sampler
 from pdeops.problems.semilinear import SemilinearProblem
 from pdeops.problems.smooth_random_field import SmoothRandomField, further_seed

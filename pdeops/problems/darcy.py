@@ -13,9 +13,9 @@ from torch import Tensor
 
 from pdeops.domains import AxisKind, Domain, Field, Grid
 from pdeops.problems.elliptic import EllipticProblem
+from pdeops.problems.exact_solution import ExactSolution
 from pdeops.problems.parameter import formula
 from pdeops.problems.permeability import TwoPhasePermeability
-from pdeops.problems.problem import ExactSolution
 from pdeops.problems.random_fields import Sampler
 from pdeops.problems.variable import Variable
 

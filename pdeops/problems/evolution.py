@@ -7,7 +7,8 @@ from collections.abc import Mapping
 import sympy
 from sympy import Eq
 
-from pdeops.problems.problem import ExactSolution, Problem
+from pdeops.problems.exact_solution import ExactSolution
+from pdeops.problems.problem import Problem
 
 
 def starting_values(problem: Problem) -> tuple[sympy.Eq, ...]:

@@ -12,10 +12,10 @@ from sympy import Add, Derivative, Eq, Rational, exp, sqrt
 from pdeops.domains import AxisKind, Domain, Field, Grid
 from pdeops.problems.boundary_condition import DEFAULT, BoundaryCondition, BoundaryConditions, Neumann
 from pdeops.problems.evolution import evolving_solution, starting_values
+from pdeops.problems.exact_solution import ExactSolution
 from pdeops.problems.gaussian_patches import GaussianPatches
 from pdeops.problems.operators_in_space import laplacian
 from pdeops.problems.parameter import parameter
-from pdeops.problems.problem import ExactSolution
 from pdeops.problems.random_fields import Sampler
 from pdeops.problems.semilinear import SemilinearProblem
 from pdeops.problems.variable import Variable

@@ -21,9 +21,9 @@ from pdeops.problems.boundary_condition import (
     Neumann,
 )
 from pdeops.problems.elliptic import EllipticProblem
+from pdeops.problems.exact_solution import ExactSolution
 from pdeops.problems.manufactured import ConditionKinds, conditions_of
 from pdeops.problems.parameter import formula, parameter
-from pdeops.problems.problem import ExactSolution
 from pdeops.problems.random_fields import NeumannRandomField, Sampler
 from pdeops.problems.variable import Variable
 
@@ -126,7 +126,7 @@ class Helmholtz(EllipticProblem):
         """
         x, y = self.space_symbols
         wave = cos(self.symbol("frequency") / 20 * (3 * x + 4 * y) * Rational(1, 5))
-        sides = {"x_lower": Neumann, "x_upper": Neumann, DEFAULT: Dirichlet}
+        sides: ConditionKinds = {"x_lower": Neumann, "x_upper": Neumann, DEFAULT: Dirichlet}
         return {
             "plane_wave": self._wave(wave, {DEFAULT: Dirichlet}, "a plane wave with its values"),
             "plane_wave_flux": self._wave(wave, sides, "a plane wave with fluxes on two sides"),

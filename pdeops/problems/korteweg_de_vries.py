@@ -12,8 +12,8 @@ from sympy import Add, Derivative, Eq, Integer, Rational, cosh, log, pi
 
 from pdeops.domains import AxisKind, Domain, Field, Grid
 from pdeops.problems.evolution import evolving_solution, starting_values
+from pdeops.problems.exact_solution import ExactSolution
 from pdeops.problems.parameter import parameter
-from pdeops.problems.problem import ExactSolution
 from pdeops.problems.random_fields import Sampler
 from pdeops.problems.semilinear import SemilinearProblem
 from pdeops.problems.smooth_random_field import SmoothRandomField

@@ -11,8 +11,8 @@ import sympy
 from sympy import Derivative, Eq, cos, exp, pi, sin
 
 from pdeops.domains import Domain, Field, Grid
+from pdeops.problems.exact_solution import ExactSolution
 from pdeops.problems.parameter import formula, parameter
-from pdeops.problems.problem import ExactSolution
 from pdeops.problems.random_fields import PeriodicRandomField, Sampler
 from pdeops.problems.semilinear import SemilinearProblem
 from pdeops.problems.variable import Variable

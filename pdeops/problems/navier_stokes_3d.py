@@ -12,9 +12,9 @@ from sympy import Add, Derivative, Eq, Integer, cos, exp, sin
 
 from pdeops.domains import Domain, Field, Grid
 from pdeops.problems.evolution import evolving_solution, starting_values
+from pdeops.problems.exact_solution import ExactSolution
 from pdeops.problems.operators_in_space import laplacian
 from pdeops.problems.parameter import parameter
-from pdeops.problems.problem import ExactSolution
 from pdeops.problems.semilinear import SemilinearProblem
 from pdeops.problems.solenoidal_field import SolenoidalField
 from pdeops.problems.variable import Variable

@@ -13,8 +13,8 @@ from sympy import Rational, cos, exp, pi, sin
 from pdeops.domains import AxisKind, Domain, Field, Grid
 from pdeops.problems.boundary_condition import Dirichlet, Neumann, Robin
 from pdeops.problems.elliptic import EllipticProblem
+from pdeops.problems.exact_solution import ExactSolution
 from pdeops.problems.manufactured import ConditionKinds, conditions_of, source_of
-from pdeops.problems.problem import ExactSolution
 from pdeops.problems.random_fields import NeumannRandomField, Sampler
 from pdeops.problems.variable import Variable
 

@@ -11,9 +11,9 @@ from sympy import Derivative, Eq, cos, pi, sin
 
 from pdeops.domains import AxisKind, Grid
 from pdeops.problems.boundary_condition import DEFAULT, BoundaryConditions, Dirichlet
+from pdeops.problems.exact_solution import ExactSolution
 from pdeops.problems.operators_in_space import laplacian
 from pdeops.problems.parameter import parameter
-from pdeops.problems.problem import ExactSolution
 from pdeops.problems.variable import Variable
 from pdeops.problems.vector_problem import CLAMPED, VectorProblem
 

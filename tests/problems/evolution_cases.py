@@ -10,7 +10,7 @@ import torch
 import pdeops.problems
 from pdeops.domains import AxisKind, Grid
 from pdeops.problems import Problem
-from pdeops.problems.problem import ExactSolution
+from pdeops.problems.exact_solution import ExactSolution
 
 CLASSES = tuple(
     item

@@ -18,7 +18,7 @@ from pdeops.problems import (
     SteadyAllenCahn,
 )
 from pdeops.problems.manufactured import conditions_of, source_of
-from pdeops.problems.problem import ExactSolution
+from pdeops.problems.exact_solution import ExactSolution
 from solvers import FastPoissonSolver, SparseFiniteDifferenceSolver
 
 X, Y, Z = sympy.symbols("x y z", real=True)

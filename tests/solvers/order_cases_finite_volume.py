@@ -8,7 +8,7 @@ from order_case import OrderCase
 from pdeops.domains import Grid
 from pdeops.problems import Darcy2D, Poisson, ScreenedPoisson
 from pdeops.problems.manufactured import source_of
-from pdeops.problems.problem import ExactSolution
+from pdeops.problems.exact_solution import ExactSolution
 from solvers import FiniteVolumeMultigridSolver
 
 X, Y = sympy.symbols("x y", real=True)
