@@ -106,7 +106,7 @@ class TestKortewegDeVries:
         # Their distance, counted along the box, falls from pi to -pi, but for the shifts.
         final = (2 * math.pi - shift / fast - shift / slow) / (speeds[0] - speeds[1])
         first = soliton(fast, -math.pi / 2) + soliton(slow, math.pi / 2)
-        step = 2e-3
+        step = 4e-3
         last = solved(problem, grid, (first,), (final,), step)[0, 0]
         ahead = soliton(fast, -math.pi / 2 + speeds[0] * final + shift / fast)
         behind = soliton(slow, math.pi / 2 + speeds[1] * final - shift / slow)
