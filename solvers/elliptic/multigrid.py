@@ -140,9 +140,7 @@ class _Level:
         for dim, (faces, size) in enumerate(zip(operator.faces, operator.shape, strict=True), start=1):
             count = faces.shape[dim]
             product = faces.to(dtype) * self.inverse_root.narrow(dim, 0, count)
-            product.narrow(dim, 0, size - 1).mul_(
-                self.inverse_root.narrow(dim, 1, size - 1)
-            ) if size > 1 else None
+            product.narrow(dim, 0, size - 1).mul_(self.inverse_root.narrow(dim, 1, size - 1))
             if count == size:
                 product.narrow(dim, size - 1, 1).mul_(self.inverse_root.narrow(dim, 0, 1))
             scaled.append(product)
