@@ -11,7 +11,9 @@ from pathlib import Path
 NAMES = {
     "operator_speed": "time and memory of a training step, against neuraloperator (default)",
     "solver_cost": "time of a classical solve, against the benchmark's recipe",
+    "solvers": "the two below: classical solvers beside SciPy, PyAMG and exponax",
     "elliptic_solvers": "time of elliptic solves, against SciPy and PyAMG",
+    "periodic_steppers": "a time step on a torus, against exponax (JAX)",
     "loader": "time of a batch from the HDF5 store",
     "accuracy": "error at equal training time; --against-neuraloperator: error on the same data",
 }
