@@ -2,6 +2,7 @@
 
 import math
 from dataclasses import replace
+from itertools import pairwise
 
 import pytest
 import torch
@@ -303,3 +304,27 @@ def test_the_gpu_gives_the_same_solution(flow):
         here = solver.solve(problem, inputs, grid, times(0.5))
         assert there.values.is_cuda
         assert there.to("cpu").relative_error(here).max() < 1e-12
+
+
+@pytest.mark.parametrize(
+    ("solver", "sizes"),
+    [
+        (SpectralSolver(time_step=0.01), [8, 14, 20, 26]),
+        (SpectralSolver(time_step=0.01, pad_products=True), [6, 10, 14, 18]),
+    ],
+    ids=["truncate", "pad"],
+)
+def test_errors_in_space_of_the_spectral_solver_fall_geometrically(solver, sizes):
+    # The exact solution has its poles at cos 2 pi x = -2 at time 0 and further away later, so the k-th
+    # coefficient is at most of order r^k, r = 2 - sqrt(3). The sizes keep 2, 4, 6 and 8 waves: two more gain
+    # a factor of r^2.
+    exact = Burgers1D().exact_solutions()["cole_hopf"]
+    times = torch.tensor([0.1], dtype=torch.float64)
+    errors = []
+    for num_points in sizes:
+        grid = Grid.periodic((num_points,))
+        solution = solver.solve(exact.problem, exact.inputs(grid), grid, times)
+        errors.append(solution.relative_error(exact.solution(grid, times)).item())
+    assert solver.space_order == math.inf
+    assert errors[-1] > 1e-12, "rounding or the time step would make the ratio"
+    assert max(fine / coarse for coarse, fine in pairwise(errors)) < (2 - 3**0.5) ** 2, errors
