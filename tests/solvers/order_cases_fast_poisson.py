@@ -17,8 +17,8 @@ from pdeops.problems import (
     ScreenedPoisson,
     SteadyAllenCahn,
 )
-from pdeops.problems.manufactured import conditions_of, source_of
 from pdeops.problems.exact_solution import ExactSolution
+from pdeops.problems.manufactured import conditions_of, source_of
 from solvers import FastPoissonSolver, SparseFiniteDifferenceSolver
 
 X, Y, Z = sympy.symbols("x y z", real=True)

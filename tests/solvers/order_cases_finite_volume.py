@@ -7,8 +7,8 @@ from order_case import OrderCase
 
 from pdeops.domains import Grid
 from pdeops.problems import Darcy2D, Poisson, ScreenedPoisson
-from pdeops.problems.manufactured import source_of
 from pdeops.problems.exact_solution import ExactSolution
+from pdeops.problems.manufactured import source_of
 from solvers import FiniteVolumeMultigridSolver
 
 X, Y = sympy.symbols("x y", real=True)
