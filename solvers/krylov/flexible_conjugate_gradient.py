@@ -61,7 +61,7 @@ def flexible_conjugate_gradient(
         iteration and the value, and the last iterate before it. Not differentiable.
 
     Raises:
-        ValueError: A setting is out of its range, or the initial guess has another shape.
+        ValueError: A setting is out of its range, the initial guess has another shape, or b is not finite.
 
     Good values: ``memory=2`` for a network; 1 for a fixed linear preconditioner.
 
@@ -180,7 +180,7 @@ def _check(
 ) -> None:
     if memory < 0:
         raise ValueError(f"memory: expected 0 or more past directions, got {memory}; try 2")
-    if tolerance <= 0:
+    if not tolerance > 0:
         raise ValueError(f"tolerance: expected a positive number, got {tolerance}; try 1e-10")
     if max_iterations < 1:
         raise ValueError(f"max_iterations: expected 1 or more, got {max_iterations}; try 200")
@@ -189,3 +189,6 @@ def _check(
             f"initial: expected the shape of right_side, {tuple(right_side.shape)}, got "
             f"{tuple(initial.shape)}"
         )
+    bad = torch.nonzero(~torch.isfinite(right_side).flatten(1).all(1)).flatten().tolist()
+    if bad:
+        raise ValueError(f"right_side: expected finite values, got NaN or infinity in systems {bad}")

@@ -60,7 +60,7 @@ def solve_one_by_one(
     Raises:
         ValueError: There is not one map a system, or a setting is out of its range.
     """
-    if tolerance <= 0:
+    if not tolerance > 0:
         raise ValueError(f"tolerance: expected a positive number, got {tolerance}; try 1e-10")
     if max_iterations < 1:
         raise ValueError(f"max_iterations: expected 1 or more, got {max_iterations}; try 1000")

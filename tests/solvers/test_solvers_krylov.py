@@ -227,6 +227,17 @@ def test_minres_on_a_singular_system_without_a_solution_stagnates():
     assert result.relative_residual > 0.57
 
 
+@pytest.mark.parametrize("method", [conjugate_gradient, minres, gmres])
+def test_right_sides_and_tolerances_that_no_residual_can_be_held_to_are_refused(method):
+    # All comparisons with NaN are false: without a check they look like a tolerance that is met.
+    right = torch.ones(3, 4).double()
+    right[1, 2] = math.nan
+    with pytest.raises(ValueError, match=r"right_side: expected finite values.*1\b"):
+        method(lambda x: 2 * x, right)
+    with pytest.raises(ValueError, match="tolerance: expected a positive number, got nan"):
+        method(lambda x: 2 * x, right[:1], tolerance=math.nan)
+
+
 @pytest.mark.parametrize("method", [minres, gmres])
 def test_a_zero_right_side_gives_zero_and_a_bad_one_an_error(method):
     matrix = with_spectrum(torch.linspace(1, 2, 4))
