@@ -179,7 +179,8 @@ class Problem(Parameterised, ABC):
                 needed, or a part of its boundary has no condition.
         """
         shape = domain.shape if isinstance(domain, Grid) and domain.dimension == self.dimension else None
-        shape = shape or (64,) * self.dimension
+        # The default domain may have ends, so two points an axis; the grid asked for may be periodic.
+        shape = tuple(max(count, 2) for count in shape) if shape else (64,) * self.dimension
         fitting = self.default_domain(shape)
         names = [axis.name for axis in fitting.axes]
         kinds = " or ".join(self.axis_kinds)
@@ -288,6 +289,29 @@ class Problem(Parameterised, ABC):
         """
         columns = dict(zip(SPACE, points.detach().cpu().double().unbind(-1), strict=False))
         return evaluate(expression, {**columns, **self.numbers}).expand(len(points)).clone()
+
+    def boundary_values(
+        self, part: str, text: str, points: Float[Tensor, "points dimension"]
+    ) -> Float64[Tensor, " points"]:
+        """Values of a formula of a boundary condition.
+
+        Args:
+            part: Name of the boundary part, for the message.
+            text: The formula.
+            points: Points of the part.
+
+        Returns:
+            One value a point, float64, on the CPU.
+
+        Raises:
+            ValueError: A value is not finite.
+        """
+        values = self.values_at(self.parse(text), points)
+        if not bool(torch.isfinite(values).all()):
+            raise ValueError(
+                f"boundary condition on {part!r}: expected finite values, got NaN or infinity from {text!r}"
+            )
+        return values
 
     def coordinates(self, domain: Domain) -> dict[str, Tensor]:
         """Coordinates of a domain's points by name, each of the domain's shape, float64, on the CPU."""

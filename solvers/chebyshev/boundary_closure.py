@@ -49,6 +49,9 @@ class FaceCondition:
 
         Returns:
             The condition at all points of the face, edges and corners included.
+
+        Raises:
+            ValueError: A formula gives values that are not finite.
         """
         number, position = face_position(grid, part)
         points = grid.boundary(part).points
@@ -56,7 +59,7 @@ class FaceCondition:
         shape = (1, *beta.shape[1:])
 
         def values(text: str) -> Tensor:
-            return problem.values_at(problem.parse(text), points).reshape(shape).to(beta)
+            return problem.boundary_values(part, text, points).reshape(shape).to(beta)
 
         if isinstance(condition, Dirichlet):
             return cls(torch.ones_like(beta[:1]), torch.zeros_like(beta[:1]), values(condition.value))

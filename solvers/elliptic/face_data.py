@@ -44,7 +44,7 @@ class FaceData:
         Returns:
             One value a point.
         """
-        return self.problem.values_at(self.problem.parse(_data_of(self.condition)), points)
+        return self.problem.boundary_values(self.name, _data_of(self.condition), points)
 
 
 def _data_of(condition: BoundaryCondition) -> str:
@@ -60,6 +60,9 @@ def faces_of(problem: EllipticProblem, grid: Grid) -> list[FaceData]:
 
     Returns:
         One entry a face.
+
+    Raises:
+        ValueError: A formula of a condition gives values that are not finite.
     """
     names = [axis.name for axis in grid.axes]
     result = []
@@ -71,7 +74,7 @@ def faces_of(problem: EllipticProblem, grid: Grid) -> list[FaceData]:
         texts = [_data_of(condition)]
         if isinstance(condition, Robin):
             texts.append(condition.coefficient)
-        data = [problem.values_at(problem.parse(text), points).reshape(shape) for text in texts]
+        data = [problem.boundary_values(name, text, points).reshape(shape) for text in texts]
         coefficients = data[1] if len(data) > 1 else None
         result.append(FaceData(name, number, side == "upper", condition, data[0], coefficients, problem))
     return result

@@ -16,7 +16,7 @@ from torch import Tensor
 
 from pdeops.domains import AxisKind, Domain, Field, Grid
 from pdeops.problems import Dirichlet, EllipticProblem, Problem, Robin, evaluate
-from solvers.elliptic.compatibility import check_compatibility
+from solvers.elliptic.compatibility import check_compatibility, rounding_of
 from solvers.elliptic.face_data import FaceData, faces_of
 from solvers.elliptic.fast_poisson_inverse import FastPoissonInverse
 from solvers.elliptic.fast_poisson_transform import AxisTransform, End
@@ -132,7 +132,7 @@ class FastPoissonSolver(Solver):
         free = reaction == 0
         if bool(free.any()) and all(item.has_constants for item in transforms):
             rows = free.expand(len(source))
-            offset = check_compatibility(source[rows], faces, domain)
+            offset = check_compatibility(source[rows], faces, domain, rounding=rounding_of(inputs))
             message += f", a mean of at most {offset.abs().max().item():.1e} taken off the source"
         inverse = FastPoissonInverse(
             transforms, diffusion.tolist(), reaction.tolist(), fourier=self.symbol == "fourier"

@@ -15,7 +15,7 @@ from torch import Tensor
 
 from pdeops.domains import Field, Grid
 from pdeops.problems import EllipticProblem
-from solvers.elliptic.compatibility import check_compatibility
+from solvers.elliptic.compatibility import check_compatibility, rounding_of
 from solvers.elliptic.face_data import FaceData
 from solvers.elliptic.sparse_element_system import assemble_elements
 from solvers.elliptic.sparse_finite_difference_direct import (
@@ -113,7 +113,13 @@ class SampleSolver:
         right_side, matrix, volumes = loads[free], whole[free][:, free], system.volumes[free]
         floating = not system.fixes_constants and not reaction.any()
         if floating:
-            check_compatibility(torch.from_numpy(source)[None], self.faces, grid, first_sample=index)
+            check_compatibility(
+                torch.from_numpy(source)[None],
+                self.faces,
+                grid,
+                first_sample=index,
+                rounding=rounding_of(inputs),
+            )
             right_side = right_side - volumes * (right_side.sum() / volumes.sum())
         note = ""
         if self.method == "direct":

@@ -43,8 +43,8 @@ class GhostCells:
                     shape = (-1, *(1,) * grid.dimension)
                     self._signs[number, end] = torch.tensor(signs, device=device).reshape(shape)
                     continue
-                points = grid.boundary(f"{axis.name}_{side}").points
-                values = problem.values_at(problem.parse(condition.value), points).to(device)
+                part = f"{axis.name}_{side}"
+                values = problem.boundary_values(part, condition.value, grid.boundary(part).points).to(device)
                 self._given[number, end] = values.reshape(
                     [1 if i == number else n for i, n in enumerate(grid.shape)]
                 )

@@ -15,6 +15,7 @@ from pdeops.problems import (
     NavierStokes2D,
     Neumann,
     PeriodicRandomField,
+    Poisson,
     Robin,
 )
 
@@ -199,3 +200,11 @@ def test_conditions_cover_the_boundary_and_nothing_else():
 def test_a_number_is_no_boundary_condition():
     with pytest.raises(TypeError, match="expected Dirichlet, Neumann or Robin, got 0; try"):
         Darcy2D(boundary={"x_lower": 0})
+
+
+def test_a_periodic_axis_of_one_point_is_a_domain_although_nodes_need_two():
+    # One point a period: the fields of one dimension less.
+    grid = Grid.periodic((1, 8))
+    assert Poisson().check_domain(grid) is grid
+    with pytest.raises(ValueError, match=r"expected a grid on x, y .*default_domain\(\(2, 8\)\)"):
+        Poisson().check_domain(Grid.periodic((1, 8), names=("a", "b")))

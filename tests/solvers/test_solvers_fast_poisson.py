@@ -22,6 +22,7 @@ from pdeops.problems import (
     SteadyAllenCahn,
 )
 from solvers import (
+    CATALOGUE,
     AxisTransform,
     End,
     FastPoissonInverse,
@@ -227,6 +228,40 @@ def test_a_source_that_does_not_balance_is_refused_with_the_amount(kind, solver)
     inputs = {"source": Field(torch.stack([balanced, balanced + 1e-3])[:, None], grid, ("source",))}
     with pytest.raises(ValueError, match=r"1\.000e-03 together in sample 1.*subtracting the mean 1\.0000"):
         solver.solve(problem, inputs, grid)
+
+
+@pytest.mark.parametrize("solver", [FastPoissonSolver(), SparseFiniteDifferenceSolver()])
+def test_single_precision_balances_up_to_its_own_rounding(solver):
+    # u = cos(2 pi x) / (4 pi^2) and a wave along y; rounding to float32 moves the mean by some 1e-9.
+    grid = Grid.periodic((64, 48))
+    x, y = grid.coordinates
+    values = torch.cos(2 * math.pi * (x - 0.123)) + torch.exp(torch.sin(2 * math.pi * y)) / 3
+    values -= values.mean()
+    rounded = values.float()
+    assert rounded.double().mean().abs() > 1e-10 * rounded.double().abs().mean()
+    exact = solver.solve(Poisson(), {"source": Field(values[None, None], grid, ("source",))}, grid)
+    close = solver.solve(Poisson(), {"source": Field(rounded[None, None], grid, ("source",))}, grid)
+    assert close.relative_error(exact) < torch.finfo(torch.float32).eps
+    off = {"source": Field(rounded[None, None] + 1e-5, grid, ("source",))}
+    with pytest.raises(ValueError, match="expected a source and fluxes that balance"):
+        solver.solve(Poisson(), off, grid)
+
+
+@pytest.mark.parametrize("kind", ["nodes", "cells", "chebyshev"])
+@pytest.mark.parametrize(
+    "condition", [Dirichlet(value="1/x"), Neumann(flux="log(x - 1/2)"), Robin(coefficient="sqrt(x - 1)")]
+)
+def test_boundary_data_that_is_not_finite_is_refused_by_every_solver(kind, condition):
+    grid = Grid.box((9, 9), kind)
+    problem = Poisson(boundary={"x_lower": condition, "default": Dirichlet()})
+    given = {"source": Field(torch.ones(1, 1, 9, 9).double(), grid, ("source",))}
+    solvers = [solver for solver in CATALOGUE if solver.unsuited(problem, grid) is None]
+    assert solvers
+    for solver in solvers:
+        with pytest.raises(
+            ValueError, match="condition on 'x_lower': expected finite values, got NaN or inf"
+        ):
+            solver.solve(problem, given, grid)
 
 
 @pytest.mark.parametrize("kind", ["nodes", "cells"])
