@@ -178,8 +178,9 @@ class Solver(ABC):
         if reason is not None:
             raise ValueError(f"{type(self).__name__} for {problem.name}: {reason}; try another solver")
         problem.check_inputs(inputs)
-        for name in inputs:
-            checked_values(problem, name, inputs, domain)
+        sizes = {name: len(checked_values(problem, name, inputs, domain)) for name in inputs}
+        if len(set(sizes.values())) > 1:
+            raise ValueError(f"{problem.name}: expected as many samples of every input, got {sizes}")
         if problem.steady and times is not None:
             raise ValueError(
                 f"{problem.name}: expected times=None for a steady problem, got {times.tolist()}"

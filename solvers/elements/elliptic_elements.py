@@ -33,11 +33,13 @@ class ElementOutcome:
         functions: One function an output, each of the whole batch.
         statuses: How each sample ended.
         residuals: Relative residuals of each sample: of the linear iteration, or of Newton's.
+        note: What else there is to say, for the report.
     """
 
     functions: tuple[ElementFunction, ...]
     statuses: tuple[SolveStatus, ...]
     residuals: tuple[tuple[float, ...], ...]
+    note: str = ""
 
 
 def solve_elliptic(
@@ -72,6 +74,7 @@ def solve_elliptic(
         (ElementFunction(solver.space, coefficients),),
         tuple(status for _, status, _ in results),
         tuple(residuals for _, _, residuals in results),
+        solver.note,
     )
 
 
@@ -85,6 +88,7 @@ class _EllipticElements:
         self.boundary = boundary_terms(self.space, problem, problem.conditions_on(mesh))
         self.settings = settings
         self.shared: SparseSystem | None = None
+        self.note = ""
 
     def solve(self, inputs: Mapping[str, Array]) -> tuple[Array, SolveStatus, tuple[float, ...]]:
         functions = {name: self.fields.at_quadrature(values) for name, values in inputs.items()}
@@ -102,7 +106,7 @@ class _EllipticElements:
             held = problem.diffusion.atoms(AppliedUndef) | problem.reaction_slope.atoms(AppliedUndef)
             self.shared = system if not held else None
         if system.open_level is not None:
-            self._check_balance(source - offset)
+            self.note = self._check_balance(source - offset) or self.note
         result = system.solve(load, self.boundary.values)
         return result.values, result.status, result.residuals
 
@@ -178,9 +182,9 @@ class _EllipticElements:
         weights = self.space.load(numpy.ones_like(self.space.basis.dx))
         return OpenLevel(numpy.ones_like(weights), weights)
 
-    def _check_balance(self, source: Array) -> None:
+    def _check_balance(self, source: Array) -> str:
         flux, absolute = self.boundary.total_flux
-        check_balance(
+        return check_balance(
             self.problem.name,
             self.space.integral(source) + flux,
             self.space.integral(abs(source)) + absolute,

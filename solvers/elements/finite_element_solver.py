@@ -115,7 +115,7 @@ class FiniteElementSolver(Solver):
             message=(
                 f"{len(iterations)} samples, {outcome.functions[0].space.num_unknowns} unknowns a function, "
                 f"at most {longest} iterations, relative residual at most "
-                f"{max(item[-1] for item in history):.2e}"
+                f"{max(item[-1] for item in history):.2e}{outcome.note}"
             ),
             seconds=perf_counter() - started,
             iterations=iterations,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 import numpy
 from scipy import sparse
@@ -79,7 +80,7 @@ def solve_stokes(problem: Stokes, inputs: Mapping[str, Array], mesh: Mesh) -> El
         for row in range(mesh.dimension)
     ]
     blocks.append([-block for block in divergence] + [None])
-    enclosed = _check_enclosed(problem, space, terms, divergence)
+    enclosed, note = _check_enclosed(problem, space, terms, divergence)
     open_level = None
     if enclosed:
         weights = pressure.load(numpy.ones_like(space.basis.dx))
@@ -93,7 +94,8 @@ def solve_stokes(problem: Stokes, inputs: Mapping[str, Array], mesh: Mesh) -> El
         open_level=open_level,
         structure="saddle",
     )
-    return _solve_batch(system, [space] * mesh.dimension + [pressure], problem, inputs, terms)
+    outcome = _solve_batch(system, [space] * mesh.dimension + [pressure], problem, inputs, terms)
+    return replace(outcome, note=note)
 
 
 def _component_terms(space: ElementSpace, problem: VectorProblem, mesh: Mesh) -> list[BoundaryTerms]:
@@ -137,11 +139,11 @@ def _check_enclosed(
     space: ElementSpace,
     terms: Sequence[BoundaryTerms],
     divergence: Sequence[sparse.csr_matrix],
-) -> bool:
-    """Whether the velocity is given all around; then as much must flow in as out."""
+) -> tuple[bool, str]:
+    """Whether the velocity is given all around, so that as much must flow in as out; and a note on that."""
     around = numpy.unique(space.basis.get_dofs().flatten())
     if any(not numpy.array_equal(item.fixed, around) for item in terms):
-        return False
+        return False, ""
     # The sum of all rows of the divergence is the integral of the normal velocity over the boundary.
     shares = numpy.concatenate(
         [
@@ -149,7 +151,7 @@ def _check_enclosed(
             for block, item in zip(divergence, terms, strict=True)
         ]
     )
-    check_balance(
+    return True, check_balance(
         problem.name,
         float(shares.sum()),
         float(abs(shares).sum()),
@@ -157,7 +159,6 @@ def _check_enclosed(
         what="the flow through the boundary",
         hint="Neumann() where the flow leaves",
     )
-    return True
 
 
 def _solve_batch(

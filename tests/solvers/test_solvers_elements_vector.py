@@ -176,3 +176,13 @@ def test_what_does_not_fit_stokes_flow():
     assert "Taylor-Hood" in FiniteElementSolver(degree=1).unsuited(Stokes(), mesh)
     assert "definite" in FiniteElementSolver(method="amg").unsuited(Stokes(), mesh)
     assert FiniteElementSolver(degree=1, method="amg").unsuited(LinearElasticity(), mesh) is None
+
+
+def test_inputs_of_different_numbers_of_samples_are_refused():
+    # Three forces along y with one along x are not three loads, and certainly not one.
+    mesh, problem = box_mesh((4, 4)), LinearElasticity()
+    forces = still(problem, mesh)
+    name = problem.inputs[1].name
+    forces[name] = Field(torch.ones(3, 1, mesh.num_points).double(), mesh, (name,))
+    with pytest.raises(ValueError, match=rf"as many samples of every input, got .*'{name}': 3"):
+        FiniteElementSolver().solve(problem, forces, mesh)
