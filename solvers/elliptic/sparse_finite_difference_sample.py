@@ -103,6 +103,11 @@ class SampleSolver:
             )
         system = self._assembled(diffusion)
         source = values(problem.source)
+        # At nodes of given value the source does not enter.
+        if not np.isfinite((system.mass @ source.ravel())[system.free]).all():
+            raise ValueError(
+                f"{problem.name}: expected a finite source, got NaN or infinity in sample {index}"
+            )
         if not problem.is_linear:
             return self._nonlinear(index, system, source.ravel(), values)
         reaction = values(problem.reaction_slope).ravel()

@@ -377,3 +377,13 @@ def test_a_coefficient_that_is_not_positive_is_named():
 def test_bad_settings_are_named(options):
     with pytest.raises(ValueError, match=f"{next(iter(options))}: expected"):
         SparseFiniteDifferenceSolver(**options)
+
+
+@pytest.mark.parametrize("kind", ["nodes", "cells"])
+def test_a_formula_that_gives_no_finite_source_is_refused(kind):
+    grid = Grid.box((9, 9), kind)
+    problem = Helmholtz(frequency=30.0, forcing="log(x - 1/2)")
+    with pytest.raises(
+        ValueError, match="helmholtz: expected a finite source, got NaN or infinity in sample 0"
+    ):
+        SparseFiniteDifferenceSolver().solve(problem, problem.sample_inputs(grid, [0]), grid)
