@@ -125,6 +125,8 @@ class FastPoissonSolver(Solver):
         source = source.cpu()
         if problem.reaction_at_zero != 0:
             source = source - problem.coefficient_values(problem.reaction_at_zero, inputs, domain).cpu()
+        if not bool(torch.isfinite(source).all()):
+            raise ValueError(f"{problem.name}: expected a finite source, got NaN or infinity")
         diffusion = self._constant("a", problem.diffusion, problem, inputs, domain)
         reaction = self._constant("r", problem.reaction_slope, problem, inputs, domain)
         right_side = _right_side(source, faces, transforms, diffusion)

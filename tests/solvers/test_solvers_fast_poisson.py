@@ -290,6 +290,13 @@ def test_fluxes_balance_a_source_up_to_the_error_of_the_quadrature(kind, solver)
         solver.solve(wrong, zero, grid)
 
 
+def test_a_formula_that_gives_no_finite_source_is_refused():
+    grid = Grid.box((8, 8), "cells")
+    inputs = {"permeability": Field(torch.ones(1, 1, 8, 8).double(), grid, ("permeability",))}
+    with pytest.raises(ValueError, match="darcy: expected a finite source, got NaN or infinity"):
+        FastPoissonSolver(constant_inputs=True).solve(Darcy2D(forcing="log(x - 1/2)"), inputs, grid)
+
+
 def test_a_constant_permeability_is_taken_where_allowed_one_value_a_sample():
     grid = Grid.box((20, 21), "cells")
     levels = torch.tensor([0.5, 3.0], dtype=torch.float64).reshape(2, 1, 1, 1)
