@@ -10,13 +10,17 @@ from typing import Any, Protocol, cast, runtime_checkable
 from hydra.errors import InstantiationException
 from hydra.utils import get_method, instantiate
 from omegaconf import DictConfig, ListConfig, OmegaConf
+from torch import Tensor
 
 from pdeops.cli.assembly import build_domain, section
 from pdeops.cli.errors import UserError
 from pdeops.cli.options import options
 from pdeops.data import ReferenceSolver
 from pdeops.domains import AxisKind, Domain, Grid, Mesh, grid_mesh, read_mesh, refine_mesh
-from pdeops.problems import Problem
+from pdeops.problems import ExactSolution, Problem
+
+LARGEST_MISMATCH = 1e-6
+"""Of an exact solution at the boundary, relative to its size: above rounding, below any mistake."""
 
 
 @runtime_checkable
@@ -155,3 +159,24 @@ def where(domain: Domain) -> str:
         return f"on a mesh of {domain.num_points:,} points, {len(domain.simplices):,} cells"
     kinds = dict.fromkeys(str(axis.kind) for axis in domain.axes)
     return f"on {' x '.join(map(str, domain.shape))} points ({', '.join(kinds)})"
+
+
+def check_exact(exact: ExactSolution, name: str, domain: Domain, times: Tensor | None) -> None:
+    """Refuse an exact solution that does not meet the conditions on a domain's boundary.
+
+    Args:
+        exact: The exact solution.
+        name: Its name.
+        domain: Where it is asked for.
+        times: When; None for a steady problem.
+
+    Raises:
+        UserError: It misses a condition by more than rounding and the images of periodic sums.
+    """
+    scale = exact.solution(domain, times).values.abs().max().item()
+    for part, mismatch in exact.boundary_mismatch(domain, times).items():
+        if not mismatch <= LARGEST_MISMATCH * max(scale, 1.0):
+            raise UserError(
+                f"the exact solution '{name}' does not meet the condition on {part} of {where(domain)}, "
+                f"it is off by {mismatch:.2g}; try the problem's own grid, or another exact solution"
+            )

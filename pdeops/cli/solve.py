@@ -24,7 +24,7 @@ from pdeops.cli.checks import check_numbers
 from pdeops.cli.errors import UserError, guard, job
 from pdeops.cli.evaluate import choose_device
 from pdeops.cli.judging import describe_domain, errors_of, order_in_words, residual_of
-from pdeops.cli.posing import ClassicalSolver, pose, where
+from pdeops.cli.posing import ClassicalSolver, check_exact, pose, where
 from pdeops.cli.result import markdown, print_table, shorten
 from pdeops.cli.run_folder import check_writable, refuse_overwriting, removed_if_refused, value_of
 from pdeops.cli.solution_files import draw_solution, write_fields, write_paraview
@@ -148,12 +148,13 @@ def make_task(config: DictConfig) -> Task:
     with assembly.section("num_frames"):
         frames = config.num_frames or max(DEFAULT_FRAMES, config.data.get("num_frames") or 0)
         times = assembly.build_times(problem, config.final_time, frames)
+    moments = None if times is None else torch.tensor(times, dtype=torch.float64)
     if exact is not None:
+        check_exact(exact, config.exact, domain, moments)
         inputs = exact.inputs(domain)
     else:
         with assembly.section("problem"):
             inputs = problem.sample_inputs(domain, sample_seeds(config.seed, range(config.batch)))
-    moments = None if times is None else torch.tensor(times, dtype=torch.float64)
     return Task(problem, solver, domain, moments, inputs, exact)
 
 

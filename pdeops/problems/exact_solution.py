@@ -12,7 +12,11 @@ from jaxtyping import Float
 from torch import Tensor
 
 from pdeops.domains import Domain, Field
+from pdeops.problems.boundary_condition import DEFAULT
+from pdeops.problems.expression import Value, evaluate
+from pdeops.problems.parameterised import SPACE
 from pdeops.problems.problem import Problem
+from pdeops.problems.residual import TIME
 from pdeops.problems.variable import Variable
 
 
@@ -74,6 +78,40 @@ class ExactSolution:
         """
         slopes = {name: sympy.diff(item, self.problem.time_symbol) for name, item in self.expressions.items()}
         return dataclasses.replace(self, expressions=slopes)._field(self.problem.outputs, domain, times)
+
+    def boundary_mismatch(
+        self, domain: Domain, times: Float[Tensor, " time"] | None = None
+    ) -> dict[str, float]:
+        """How far the solution is from the problem's conditions on the boundary of a domain.
+
+        A periodic solution, for example, is none between walls.
+
+        Args:
+            domain: Where.
+            times: When; None for a steady problem.
+
+        Returns:
+            By boundary part, the largest difference between the two sides of its condition.
+        """
+        conditions = self.problem.boundary_conditions
+        functions = {self.problem.function(name): item for name, item in self.expressions.items()}
+        result = {}
+        for name in domain.boundary_names:
+            condition = conditions.get(name, conditions.get(DEFAULT))
+            if condition is None:
+                continue
+            part = domain.boundary(name)
+            values: dict[str, Value] = {**self.problem.numbers}
+            values |= dict(zip(SPACE, part.points.unbind(1), strict=False))
+            normals = zip(self.problem.normal_symbols, part.normals.unbind(1), strict=True)
+            values |= {symbol.name: normal for symbol, normal in normals}
+            if times is not None:
+                values[TIME] = times.detach().cpu().double()[:, None]
+            sides = condition.lhs - condition.rhs
+            rows = sides if isinstance(sides, sympy.MatrixBase) else [sides]
+            differences = [evaluate(row.subs(functions).doit(), values).abs().max() for row in rows]
+            result[name] = max(difference.item() for difference in differences)
+        return result
 
     def _field(self, variables: Sequence[Variable], domain: Domain, times: Tensor | None) -> Field:
         values = [

@@ -14,6 +14,7 @@ from torch import Tensor
 
 from pdeops.domains import AxisKind, Domain, Field, Grid
 from pdeops.problems import Dirichlet, EllipticProblem, Problem
+from solvers.elliptic.compatibility import check_compatibility, rounding_of
 from solvers.elliptic.face_data import FaceData, faces_of
 from solvers.elliptic.finite_volume_system import FaceMean, FiniteVolumeSystem
 from solvers.elliptic.wall import Wall
@@ -109,7 +110,7 @@ class FiniteVolumeMultigridSolver(Solver):
         group = max(1, UNKNOWNS_AT_A_TIME // domain.num_points) if device.type == "cpu" else batch_size
         outcomes = [
             self._solve_group(
-                problem, {name: x.sample(slice(i, i + group)) for name, x in inputs.items()}, domain
+                problem, {name: x.sample(slice(i, i + group)) for name, x in inputs.items()}, domain, i
             )
             for i in range(0, batch_size, group)
         ]
@@ -142,11 +143,15 @@ class FiniteVolumeMultigridSolver(Solver):
         walls = {face.name: _wall(face) for face in faces_of(problem, grid)}
         return FiniteVolumeSystem(grid, like, walls=walls, reaction=reaction, face_mean=self.face_mean)
 
-    def _solve_group(self, problem: EllipticProblem, inputs: Mapping[str, Field], grid: Grid) -> KrylovResult:
+    def _solve_group(
+        self, problem: EllipticProblem, inputs: Mapping[str, Field], grid: Grid, first_sample: int
+    ) -> KrylovResult:
         source = problem.coefficient_values(problem.source - problem.reaction_at_zero, inputs, grid)
-        return self.system(problem, inputs, grid).solve(
-            source, tolerance=self.tolerance, max_iterations=self.max_iterations
-        )
+        system = self.system(problem, inputs, grid)
+        if bool(system.operator.is_singular.any()):
+            faces, rounding = faces_of(problem, grid), rounding_of(inputs)
+            check_compatibility(source, faces, grid, first_sample=first_sample, rounding=rounding)
+        return system.solve(source, tolerance=self.tolerance, max_iterations=self.max_iterations)
 
 
 def _wall(face: FaceData) -> Wall:

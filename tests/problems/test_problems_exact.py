@@ -8,6 +8,7 @@ import torch
 
 from pdeops.domains import AxisKind, Field, Grid
 from pdeops.problems import (
+    Advection,
     Burgers1D,
     Darcy2D,
     Helmholtz,
@@ -160,3 +161,14 @@ def test_exact_solutions_ask_for_times_where_there_are_some():
         Burgers1D().exact_solutions()["cole_hopf"].solution(domain)
     with pytest.raises(ValueError, match="expected no times"):
         Darcy2D().exact_solutions()["constant"].solution(Darcy2D.default_domain((8, 8)), torch.zeros(1))
+
+
+def test_a_periodic_solution_is_none_between_walls():
+    """sin(2 pi x) has the slope 2 pi where it should have none; on the torus there is no condition."""
+    exact = Advection(dimension=1).exact_solutions()["wave"]
+    start = torch.zeros(1, dtype=torch.float64)
+    assert exact.boundary_mismatch(Grid.periodic((8,)), start) == {}
+    mismatch = exact.boundary_mismatch(Grid.box((8,), "cells"), start)
+    assert max(mismatch.values()) == pytest.approx(2 * math.pi)
+    mixed = Poisson().exact_solutions()["mixed"]
+    assert max(mixed.boundary_mismatch(Grid.box((8, 9))).values()) < 1e-15

@@ -9,7 +9,7 @@ from scipy.sparse import csr_matrix
 from scipy.sparse.linalg import spsolve
 
 from pdeops.domains import Field, Grid
-from pdeops.problems import Burgers1D, Darcy2D, LognormalPermeability
+from pdeops.problems import Burgers1D, Darcy2D, LognormalPermeability, Neumann, Poisson
 from solvers import FiniteVolumeMultigridSolver, FiniteVolumeSystem, SolverError, SolveStatus
 
 
@@ -203,3 +203,14 @@ def test_the_gpu_gives_the_same_solution():
         there.to("cpu").relative_error(FiniteVolumeMultigridSolver().solve(problem, inputs, grid)).max()
         < 1e-9
     )
+
+
+def test_fluxes_that_nearly_balance_are_refused_like_those_that_do_not():
+    """A mean of 1e-3 is no error of quadrature: cosines and their sums are exact on cells."""
+    grid = Grid.box((16, 12), "cells")
+    problem = Poisson(boundary={"default": Neumann()})
+    inputs = problem.sample_inputs(grid, [0, 1])
+    assert FiniteVolumeMultigridSolver().solve(problem, inputs, grid).report.status is SolveStatus.CONVERGED
+    inputs["source"].values[1] += 1e-3
+    with pytest.raises(ValueError, match=r"source and fluxes that balance.* in sample 1, "):
+        FiniteVolumeMultigridSolver().solve(problem, inputs, grid)
