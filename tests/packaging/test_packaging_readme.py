@@ -31,10 +31,9 @@ def test_own_problem_and_own_model_run_as_written(tmp_path):
     for name, text in re.findall(r"```(?:python|yaml)\n# (\S+)\n(.*?)```", README.read_text(), re.DOTALL):
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).write_text(text)
-    own_problem = run(
-        tmp_path, "-m", "pdeops", "train", "--config-dir", "my_conf", "problem=kuramoto", "model=fno", *TINY
-    )
-    assert "KuramotoSivashinsky, 128" in own_problem
+    own = ("--config-dir", "my_conf", "problem=swift_hohenberg")
+    own_problem = run(tmp_path, "-m", "pdeops", "train", *own, "model=fno", *TINY)
+    assert "SwiftHohenberg, 128" in own_problem
     own_model = run(
         tmp_path, "-m", "pdeops", "train", "--config-dir", "my_conf", "problem=darcy", "model=mine", *TINY
     )
