@@ -223,7 +223,7 @@ def multigrid_table(options: argparse.Namespace) -> None:
     """Variable coefficients and masks."""
     print(f"## Multigrid, relative residual {TOLERANCE:g}\n")
     header = ["case", "method", "setup s", "solve s", "sum s", "sum / ours", "solve / ours"]
-    lines = _head([*header, "iterations", "residual", "memory MB"])
+    print("\n".join(_head([*header, "iterations", "residual", "memory MB"])), flush=True)
     for shape in options.shapes:
         for kind in ("smooth", "two phases", "holes"):
             case = Case.make(kind, shape, options.seed)
@@ -240,12 +240,14 @@ def multigrid_table(options: argparse.Namespace) -> None:
             for name in names:
                 setup, solve = (_medians(runs[name], key) for key in ("setup", "solve"))
                 worst = max(run.residual for run in runs[name])
-                lines.append(
+                # At once: PyAMG and SciPy take minutes for the largest.
+                print(
                     f"| {case.name} | {name} | {setup:.3f} | {solve:.3f} | {setup + solve:.3f} "
                     f"| {(setup + solve) / (own_setup + own_solve):.1f} | {solve / own_solve:.1f} "
-                    f"| {runs[name][0].iterations} | {worst:.1e} | {memory(name, kind, shape, options):.0f} |"
+                    f"| {runs[name][0].iterations} | {worst:.1e} | {memory(name, kind, shape, options):.0f} |",
+                    flush=True,
                 )
-    print("\n".join(lines) + "\n")
+    print()
 
 
 def fast_table(options: argparse.Namespace) -> None:
