@@ -244,7 +244,8 @@ def multigrid_table(options: argparse.Namespace) -> None:
                 print(
                     f"| {case.name} | {name} | {setup:.3f} | {solve:.3f} | {setup + solve:.3f} "
                     f"| {(setup + solve) / (own_setup + own_solve):.1f} | {solve / own_solve:.1f} "
-                    f"| {runs[name][0].iterations} | {worst:.1e} | {memory(name, kind, shape, options):.0f} |",
+                    f"| {runs[name][0].iterations} | {worst:.1e} "
+                    f"| {memory(name, kind, shape, options):.0f} |",
                     flush=True,
                 )
     print()
