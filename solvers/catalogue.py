@@ -108,5 +108,7 @@ def solve(
     if solver is None:
         solver = suitable(problem, domain)
         logger.info("%s is solved by %s", problem.name, solver)
+    if not isinstance(solver, Solver):
+        raise TypeError(f"solver: expected a solver, got {solver!r}; try SpectralSolver()")
     solver.check(problem, inputs, domain, times)
     return solver.solve(problem, inputs, domain, times).solved_by(solver)

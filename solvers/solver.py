@@ -20,6 +20,7 @@ class SolveStatus(StrEnum):
     """How a solve ended; `diagnosis` says what to look at."""
 
     CONVERGED = "converged"
+    UNDER_RESOLVED = "under_resolved"
     STEP_LIMIT = "step_limit"
     ITERATION_LIMIT = "iteration_limit"
     STAGNATION = "stagnation"
@@ -35,6 +36,10 @@ class SolveStatus(StrEnum):
 
 _DIAGNOSES = {
     SolveStatus.CONVERGED: "the tolerance was met, or all steps of a given size were made with finite values",
+    SolveStatus.UNDER_RESOLVED: (
+        "the steps are accurate, but the shortest waves of the grid are too strong for a right field: "
+        "(a) try more points; (b) a larger viscosity or diffusivity; (c) for shocks, a finite volume solver"
+    ),
     SolveStatus.STEP_LIMIT: (
         "halving the time step up to the limit did not meet the tolerance: (a) the solution is not resolved "
         "by the grid, so try more points; (b) the tolerance is near rounding, so try a larger one; (c) the "
@@ -234,6 +239,8 @@ def checked_times(times: Tensor | None) -> Float64[Tensor, " time"]:
         raise ValueError(
             "expected output times for a time-dependent problem, got None; try torch.tensor([1.0])"
         )
+    if not isinstance(times, Tensor):
+        raise TypeError(f"expected times as a tensor, got a {type(times).__name__}; try torch.tensor([1.0])")
     checked = times.detach().to("cpu", torch.float64)
     if checked.ndim != 1 or len(checked) == 0:
         raise ValueError(

@@ -229,6 +229,11 @@ class Problem(Parameterised, ABC):
         if sorted(inputs) != sorted(names):
             raise ValueError(f"{self.name}: expected the inputs {names}, got {sorted(inputs)}")
         for name, field in inputs.items():
+            if not isinstance(field, Field):
+                raise TypeError(
+                    f"{self.name}: expected input {name!r} as a Field, got a {type(field).__name__}; try "
+                    f"Field(values, domain, ({name!r},))"
+                )
             if field.channels != (name,):
                 raise ValueError(
                     f"{self.name}: expected input {name!r} with channel {name!r}, got {field.channels}"

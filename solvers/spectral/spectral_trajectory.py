@@ -12,6 +12,7 @@ from pdeops.domains import Domain, Field, Grid
 from pdeops.problems import Problem, SemilinearProblem
 from solvers.solver import Solution, SolveReport, checked_times, initial_values
 from solvers.spectral.linear_part import LinearPart
+from solvers.spectral.resolution import ResolutionCheck
 from solvers.spectral.spectral_space import FourierSpace
 
 DEGREE_WITHOUT_BOUND = 2
@@ -81,6 +82,8 @@ class SpectralTrajectory:
             self._full_initial = self.space.insert(outside, self.initial)
         self._frames = values.new_empty(len(values), len(self.times), *values.shape[1:])
         self._values = values
+        # Waves of a linear problem do not feed one another: what the grid holds is right.
+        self._check = None if degree == 1 else ResolutionCheck(self.space)
 
     @property
     def batch_size(self) -> int:
@@ -102,6 +105,8 @@ class SpectralTrajectory:
     def record(self, frame: int, spectrum: Complex[Tensor, "batch ..."]) -> None:
         """Write the values at one output time; at time 0 they are the given ones, bit for bit."""
         time = self.times[frame].item()
+        if self._check is not None and time > 0:
+            self._check.look(spectrum, time)
         if time == 0:
             self._frames[:, frame] = self._values
         elif self.space.band == self.space.full_band:
@@ -111,14 +116,14 @@ class SpectralTrajectory:
             self._frames[:, frame] = self.space.full_to_grid(self.space.insert(linear_only, spectrum))
 
     def solution(self, report: SolveReport) -> Solution:
-        """The recorded frames as a solution."""
+        """The recorded frames as a solution; the report says if the grid is too coarse for them."""
         return Solution(
             values=self._frames,
             domain=self.grid,
             channels=tuple(variable.name for variable in self.problem.outputs),
             units=tuple(variable.unit for variable in self.problem.outputs),
             times=self.times,
-            report=report,
+            report=report if self._check is None else self._check.judge(report),
         )
 
 

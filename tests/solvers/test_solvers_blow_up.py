@@ -8,7 +8,7 @@ import pytest
 import torch
 from periodic_systems import Bistable, System, variables
 
-from pdeops.domains import Grid
+from pdeops.domains import Field, Grid
 from pdeops.problems import Burgers1D
 from solvers import (
     CrankNicolsonEulerSolver,
@@ -17,6 +17,7 @@ from solvers import (
     SolverError,
     SolveStatus,
     SpectralSolver,
+    solve,
 )
 
 
@@ -119,3 +120,29 @@ def test_waves_that_only_the_nonlinear_part_could_bound_are_dropped():
     assert torch.equal(solution.values[0, 0, 0], start)
     torch.testing.assert_close(solution.values[:, 1], smooth.values[:, 0], rtol=0, atol=1e-12)
     assert solution.values.abs().max() < 1.5
+
+
+@pytest.mark.parametrize(("num_points", "viscosity"), [(64, 1e-4), (64, 1e-3)])
+def test_a_shock_that_the_grid_does_not_hold_is_said_to_be_under_resolved(num_points, viscosity, caplog):
+    """|u| <= 1 by the maximum principle, and far less at t = 1; the steps alone would call it converged."""
+    grid = Grid.periodic((num_points,))
+    wave = torch.sin(2 * math.pi * grid.coordinates[0])
+    inputs = {"initial_velocity": Field(wave[None, None], grid, ("initial_velocity",))}
+    times = torch.tensor([1.0], dtype=torch.float64)
+    solution = SpectralSolver().solve(Burgers1D(viscosity=viscosity), inputs, grid, times)
+    assert solution.report.status is SolveStatus.UNDER_RESOLVED
+    assert "under-resolved at t = 1: the outer third of the waves" in caplog.text
+    assert "finite volume solver" in caplog.text
+    fine = SpectralSolver().solve(Burgers1D(viscosity=0.01), inputs, grid, times)
+    assert fine.report.status is SolveStatus.CONVERGED
+
+
+@pytest.mark.usefixtures("unchecked")
+def test_arguments_of_another_type_are_named():
+    problem, grid = Burgers1D(), Grid.periodic((16,))
+    with pytest.raises(TypeError, match=r"expected times as a tensor, got a list; try torch.tensor"):
+        solve(problem, grid, [1.0])
+    with pytest.raises(TypeError, match=r"expected a solver, got .*; try SpectralSolver\(\)"):
+        solve(problem, grid, torch.tensor([1.0]), solver=SpectralSolver)
+    with pytest.raises(TypeError, match="'initial_velocity' as a Field, got a Tensor; try Field"):
+        solve(problem, grid, torch.tensor([1.0]), {"initial_velocity": torch.zeros(1, 1, 16)})
