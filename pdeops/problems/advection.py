@@ -17,7 +17,7 @@ from pdeops.problems.boundary_condition import (
     Neumann,
 )
 from pdeops.problems.conservation_law import ConservationLaw
-from pdeops.problems.evolution import evolving_solution, starting_values
+from pdeops.problems.evolution import evolving_solution
 from pdeops.problems.exact_solution import ExactSolution
 from pdeops.problems.parameter import formula
 from pdeops.problems.parameterised import SPACE
@@ -81,11 +81,6 @@ class Advection(ConservationLaw):
     def characteristic_speeds(self) -> tuple[tuple[sympy.Expr, sympy.Expr], ...]:
         """The velocity."""
         return tuple((velocity, velocity) for velocity in self.velocities)
-
-    @property
-    def initial_conditions(self) -> tuple[sympy.Eq, ...]:
-        """The density starts from the input."""
-        return starting_values(self)
 
     @classmethod
     def default_domain(cls, shape: tuple[int, ...]) -> Grid:

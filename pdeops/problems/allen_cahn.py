@@ -11,7 +11,7 @@ from sympy import Add, Derivative, Eq, Rational, exp, sqrt, tanh
 
 from pdeops.domains import AxisKind, Domain, Field, Grid
 from pdeops.problems.boundary_condition import DEFAULT, BoundaryCondition, BoundaryConditions, Neumann
-from pdeops.problems.evolution import evolving_solution, starting_values
+from pdeops.problems.evolution import evolving_solution
 from pdeops.problems.exact_solution import ExactSolution
 from pdeops.problems.operators_in_space import laplacian
 from pdeops.problems.parameter import parameter
@@ -77,11 +77,6 @@ class AllenCahn(SemilinearProblem):
     def conormal_coefficient(self) -> sympy.Expr:
         """The diffusivity."""
         return self.symbol("diffusivity")
-
-    @property
-    def initial_conditions(self) -> tuple[sympy.Eq, ...]:
-        """The phase starts from the input."""
-        return starting_values(self)
 
     @classmethod
     def default_domain(cls, shape: tuple[int, ...]) -> Grid:

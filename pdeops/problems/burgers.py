@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import ClassVar
 
 import sympy
-from sympy import Eq, cos, exp, pi
+from sympy import cos, exp, pi
 
 from pdeops.domains import AxisKind, Domain, Field, Grid
 from pdeops.problems.boundary_condition import DEFAULT, BoundaryCondition, BoundaryConditions, Dirichlet
@@ -85,11 +85,6 @@ class Burgers1D(ConservationLaw):
     def conormal_coefficient(self) -> sympy.Expr:
         """The viscosity."""
         return self.symbol("viscosity")
-
-    @property
-    def initial_conditions(self) -> tuple[sympy.Eq, ...]:
-        """The velocity starts from the input."""
-        return (Eq(self.function("velocity").subs(self.time_symbol, 0), self.function("initial_velocity")),)
 
     @classmethod
     def default_domain(cls, shape: tuple[int, ...]) -> Grid:

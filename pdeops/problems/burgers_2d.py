@@ -10,7 +10,7 @@ import sympy
 from sympy import Derivative, Eq, cos, exp, pi
 
 from pdeops.domains import Domain, Field, Grid
-from pdeops.problems.evolution import evolving_solution, starting_values
+from pdeops.problems.evolution import evolving_solution
 from pdeops.problems.exact_solution import ExactSolution
 from pdeops.problems.parameter import parameter
 from pdeops.problems.random_fields import Sampler
@@ -75,11 +75,6 @@ class Burgers2D(SemilinearProblem):
             )
             for v in (u, w)
         )
-
-    @property
-    def initial_conditions(self) -> tuple[sympy.Eq, ...]:
-        """Both components start from the inputs."""
-        return starting_values(self)
 
     @classmethod
     def default_domain(cls, shape: tuple[int, ...]) -> Grid:

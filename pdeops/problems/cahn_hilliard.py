@@ -10,7 +10,7 @@ import sympy
 from sympy import Add, Derivative, Eq, Rational, sqrt, tanh
 
 from pdeops.domains import Domain, Field, Grid
-from pdeops.problems.evolution import evolving_solution, starting_values
+from pdeops.problems.evolution import evolving_solution
 from pdeops.problems.exact_solution import ExactSolution
 from pdeops.problems.operators_in_space import bilaplacian, laplacian
 from pdeops.problems.parameter import parameter
@@ -65,11 +65,6 @@ class CahnHilliard(SemilinearProblem):
         surface = self.symbol("interface_width") ** 2 * bilaplacian(u, coordinates)
         flow = self.symbol("mobility") * (potential - surface)
         return (Eq(Derivative(u, self.time_symbol), flow, evaluate=False),)
-
-    @property
-    def initial_conditions(self) -> tuple[sympy.Eq, ...]:
-        """The concentration difference starts from the input."""
-        return starting_values(self)
 
     @classmethod
     def default_domain(cls, shape: tuple[int, ...]) -> Grid:

@@ -7,9 +7,7 @@ from dataclasses import dataclass, replace
 from typing import ClassVar
 
 import sympy
-from jaxtyping import Float64
 from sympy import Integer, cos, exp, pi, sin
-from torch import Tensor
 
 from pdeops.domains import AxisKind, Domain, Field, Grid
 from pdeops.problems.elliptic import EllipticProblem
@@ -69,10 +67,6 @@ class Darcy2D(EllipticProblem):
     def default_domain(cls, shape: tuple[int, ...]) -> Grid:
         """Cell centres of the unit square."""
         return Grid.box(shape, AxisKind.CELLS)
-
-    def forcing_values(self, domain: Domain) -> Float64[Tensor, " *shape"]:
-        """Values of the source on a domain, shape (*domain.shape)."""
-        return self.values(self.formula("forcing"), domain)
 
     def sample_inputs(self, domain: Domain, seeds: Sequence[int]) -> dict[str, Field]:
         """Draw permeabilities; see `Problem.sample_inputs`."""

@@ -11,7 +11,7 @@ import torch
 from sympy import Derivative, Eq, Integer, Rational, cos, exp, pi
 
 from pdeops.domains import Domain, Field, Grid
-from pdeops.problems.evolution import evolving_solution, starting_values
+from pdeops.problems.evolution import evolving_solution
 from pdeops.problems.exact_solution import ExactSolution
 from pdeops.problems.gaussian_patches import GaussianPatches
 from pdeops.problems.operators_in_space import laplacian
@@ -90,11 +90,6 @@ class GrayScott(SemilinearProblem):
             Eq(Derivative(u, t), spread_u - u * v**2 + feed * (1 - u), evaluate=False),
             Eq(Derivative(v, t), spread_v + u * v**2 - (feed + kill) * v, evaluate=False),
         )
-
-    @property
-    def initial_conditions(self) -> tuple[sympy.Eq, ...]:
-        """Both concentrations start from the inputs."""
-        return starting_values(self)
 
     @classmethod
     def default_domain(cls, shape: tuple[int, ...]) -> Grid:

@@ -17,7 +17,7 @@ from pdeops.problems.boundary_condition import (
     Dirichlet,
     Neumann,
 )
-from pdeops.problems.evolution import evolving_solution, starting_values
+from pdeops.problems.evolution import evolving_solution
 from pdeops.problems.exact_solution import ExactSolution
 from pdeops.problems.operators_in_space import laplacian
 from pdeops.problems.parameter import formula, parameter
@@ -78,11 +78,6 @@ class HeatEquation(SemilinearProblem):
     def conormal_coefficient(self) -> sympy.Expr:
         """The diffusivity."""
         return self.symbol("diffusivity")
-
-    @property
-    def initial_conditions(self) -> tuple[sympy.Eq, ...]:
-        """The temperature starts from the input."""
-        return starting_values(self)
 
     @classmethod
     def default_domain(cls, shape: tuple[int, ...]) -> Grid:

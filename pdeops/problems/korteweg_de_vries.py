@@ -11,7 +11,7 @@ import sympy
 from sympy import Add, Derivative, Eq, Integer, Rational, cosh, log, pi
 
 from pdeops.domains import AxisKind, Domain, Field, Grid
-from pdeops.problems.evolution import evolving_solution, starting_values
+from pdeops.problems.evolution import evolving_solution
 from pdeops.problems.exact_solution import ExactSolution
 from pdeops.problems.parameter import parameter
 from pdeops.problems.random_fields import Sampler
@@ -69,11 +69,6 @@ class KortewegDeVries(SemilinearProblem):
         u = self.function("elevation")
         rate = Derivative(u, self.time_symbol) + 3 * Derivative(u**2, x)
         return (Eq(rate + self.symbol("dispersion") * Derivative(u, (x, 3)), 0, evaluate=False),)
-
-    @property
-    def initial_conditions(self) -> tuple[sympy.Eq, ...]:
-        """The elevation starts from the input."""
-        return starting_values(self)
 
     @classmethod
     def default_domain(cls, shape: tuple[int, ...]) -> Grid:

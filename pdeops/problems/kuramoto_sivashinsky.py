@@ -11,7 +11,6 @@ import sympy
 from sympy import Add, Derivative, Eq, Rational
 
 from pdeops.domains import Domain, Field, Grid
-from pdeops.problems.evolution import starting_values
 from pdeops.problems.operators_in_space import bilaplacian, laplacian
 from pdeops.problems.random_fields import Sampler
 from pdeops.problems.semilinear import SemilinearProblem
@@ -80,11 +79,6 @@ class KuramotoSivashinsky(SemilinearProblem):
             transport = Add(*(Derivative(u, x) ** 2 for x in coordinates))
         rate = Derivative(u, self.time_symbol)
         return (Eq(rate, linear - Rational(1, 2) * transport, evaluate=False),)
-
-    @property
-    def initial_conditions(self) -> tuple[sympy.Eq, ...]:
-        """The front starts from the input."""
-        return starting_values(self)
 
     @classmethod
     def default_domain(cls, shape: tuple[int, ...]) -> Grid:

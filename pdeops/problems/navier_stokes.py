@@ -80,12 +80,6 @@ class NavierStokes2D(SemilinearProblem):
             Eq(-(Derivative(psi, (x, 2)) + Derivative(psi, (y, 2))), omega, evaluate=False),
         )
 
-    @property
-    def initial_conditions(self) -> tuple[sympy.Eq, ...]:
-        """The vorticity starts from the input."""
-        start = self.function("vorticity").subs(self.time_symbol, 0)
-        return (Eq(start, self.function("initial_vorticity")),)
-
     @classmethod
     def default_domain(cls, shape: tuple[int, ...]) -> Grid:
         """The unit torus."""

@@ -11,7 +11,7 @@ import sympy
 from sympy import Add, Derivative, Eq, Integer, cos, exp, sin
 
 from pdeops.domains import Domain, Field, Grid
-from pdeops.problems.evolution import evolving_solution, starting_values
+from pdeops.problems.evolution import evolving_solution
 from pdeops.problems.exact_solution import ExactSolution
 from pdeops.problems.operators_in_space import laplacian
 from pdeops.problems.parameter import parameter
@@ -90,11 +90,6 @@ class NavierStokes3D(SemilinearProblem):
             )
         )
         return (*momentum, Eq(-laplacian(pressure, coordinates), stretching, evaluate=False))
-
-    @property
-    def initial_conditions(self) -> tuple[sympy.Eq, ...]:
-        """The velocity starts from the inputs."""
-        return starting_values(self)
 
     @classmethod
     def default_domain(cls, shape: tuple[int, ...]) -> Grid:

@@ -10,7 +10,7 @@ import sympy
 from sympy import Add, Derivative, Eq, Integer, Rational, cos, cosh, pi, sin
 
 from pdeops.domains import AxisKind, Domain, Field, Grid
-from pdeops.problems.evolution import evolving_solution, starting_values
+from pdeops.problems.evolution import evolving_solution
 from pdeops.problems.exact_solution import ExactSolution
 from pdeops.problems.operators_in_space import laplacian
 from pdeops.problems.parameter import parameter
@@ -79,11 +79,6 @@ class NonlinearSchrodinger(SemilinearProblem):
             Eq(Derivative(a, t), -half * laplacian(b, coordinates) - strength * b, evaluate=False),
             Eq(Derivative(b, t), half * laplacian(a, coordinates) + strength * a, evaluate=False),
         )
-
-    @property
-    def initial_conditions(self) -> tuple[sympy.Eq, ...]:
-        """Both parts start from the inputs."""
-        return starting_values(self)
 
     @classmethod
     def default_domain(cls, shape: tuple[int, ...]) -> Grid:

@@ -131,8 +131,14 @@ class Problem(Parameterised, ABC):
 
     @property
     def initial_conditions(self) -> tuple[sympy.Eq, ...]:
-        """Conditions at time zero; empty for a steady problem."""
-        return ()
+        """Each output at time zero equals the input of the same place; empty for a steady problem."""
+        if self.steady:
+            return ()
+        pairs = zip(self.outputs, self.inputs[: len(self.outputs)], strict=True)
+        return tuple(
+            sympy.Eq(self.function(output.name).subs(self.time_symbol, 0), self.function(start.name))
+            for output, start in pairs
+        )
 
     def function(self, name: str) -> sympy.Expr:
         """Function of an input (of space), or of an output or auxiliary unknown (of space and time)."""

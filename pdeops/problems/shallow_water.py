@@ -19,7 +19,7 @@ from pdeops.problems.boundary_condition import (
     Neumann,
 )
 from pdeops.problems.conservation_law import ConservationLaw
-from pdeops.problems.evolution import evolving_solution, starting_values
+from pdeops.problems.evolution import evolving_solution
 from pdeops.problems.exact_solution import ExactSolution
 from pdeops.problems.parameter import parameter
 from pdeops.problems.parameterised import SPACE
@@ -112,11 +112,6 @@ class ShallowWater(ConservationLaw):
         h, *momenta = (self.function(variable.name) for variable in self.outputs)
         celerity = sqrt(self.symbol("gravity") * h)
         return tuple((m / h - celerity, m / h + celerity) for m in momenta)
-
-    @property
-    def initial_conditions(self) -> tuple[sympy.Eq, ...]:
-        """Depth and momentum start from the inputs."""
-        return starting_values(self)
 
     @property
     def boundary_conditions(self) -> Mapping[str, sympy.Eq]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import ClassVar
@@ -83,9 +84,9 @@ class VectorProblem(Problem):
         return tuple(self.function(variable.name) for variable in self.inputs)
 
     @property
+    @abstractmethod
     def stress(self) -> sympy.Matrix:
         """Stress tensor of the unknowns."""
-        raise NotImplementedError
 
     @property
     def component_boundaries(self) -> tuple[BoundaryConditions, ...]:

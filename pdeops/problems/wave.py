@@ -10,7 +10,7 @@ import sympy
 from sympy import Derivative, Eq, Mul, cos, exp, pi, sin, sqrt
 
 from pdeops.domains import Domain, Field, Grid
-from pdeops.problems.evolution import evolving_solution, starting_values
+from pdeops.problems.evolution import evolving_solution
 from pdeops.problems.exact_solution import ExactSolution
 from pdeops.problems.operators_in_space import laplacian
 from pdeops.problems.parameter import parameter
@@ -71,11 +71,6 @@ class Wave(SemilinearProblem):
             Eq(Derivative(u, self.time_symbol), v, evaluate=False),
             Eq(Derivative(v, self.time_symbol), tension, evaluate=False),
         )
-
-    @property
-    def initial_conditions(self) -> tuple[sympy.Eq, ...]:
-        """Displacement and velocity start from the inputs."""
-        return starting_values(self)
 
     @classmethod
     def default_domain(cls, shape: tuple[int, ...]) -> Grid:

@@ -1,20 +1,19 @@
-"""Time of elliptic solves beside SciPy and PyAMG: same matrix, same data, same tolerance, same threads.
+"""Time and memory of elliptic solves beside SciPy and PyAMG: same matrix, data, tolerance and threads.
 
-Three tables. Poisson on a box by fast transforms, against the sine transforms of scipy.fft with nothing
-around them. Variable coefficients and a domain with holes by multigrid, against PyAMG (classical and smoothed
-aggregation, both with conjugate gradients) and conjugate gradients of SciPy. A batch of Darcy problems,
+Four tables. Poisson on a box by fast transforms, against the bare sine transforms of scipy.fft. Variable
+coefficients and a domain with holes by multigrid, against PyAMG (classical and smoothed aggregation, both
+with conjugate gradients) and conjugate gradients of SciPy; and the memory of that. A batch of Darcy problems,
 against sparse elimination one problem after the other.
 
 Every solution is judged by its residual, computed afresh in float64 with the matrix of SciPy. Setup (all that
 depends on the matrix only) and solve are timed apart; the peers get their matrix ready-made, ours makes its
 own from the coefficients. Runs are interleaved, the figures are medians. Memory is the growth of the largest
-resident size over setup and solve, in a fresh process, Linux only. Needs PyAMG: pip install 'pdeops[fem]'.
+resident size over setup and solve, in a fresh process, Linux only. Needs PyAMG: pip install 'pdeops[bench]'.
 """
 
 import argparse
 import itertools
 import multiprocessing
-import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -28,10 +27,10 @@ import scipy.sparse
 import scipy.sparse.linalg
 import torch
 
-import solvers
+from benchmarks.operator_speed import resident_megabytes
 from pdeops.domains import Field, Grid
 from pdeops.problems import Darcy2D, Poisson
-from solvers import FiniteVolumeMultigridSolver, FiniteVolumeSystem
+from solvers import FastPoissonSolver, FiniteVolumeMultigridSolver, FiniteVolumeSystem
 
 TOLERANCE = 1e-8
 
@@ -179,51 +178,37 @@ METHODS: dict[str, Method] = {
 }
 
 
-def _memory_of(name: str, kind: str, shape: tuple[int, ...], seed: int, threads: int, pipe: Any) -> None:
-    """In a fresh process: growth of the largest resident size in MB."""
-    torch.set_num_threads(threads)
-    METHODS[name](*_small_case())  # libraries are loaded
-    case = Case.make(kind, shape, seed)
-    matrix, right_side = case.peer_system()
-    Path("/proc/self/clear_refs").write_text("5")  # the largest size so far is forgotten
-    before = _largest_resident_size()
-    METHODS[name](case, matrix, right_side)
-    pipe.send(_largest_resident_size() - before)
-
-
-def _small_case() -> tuple[Case, scipy.sparse.csr_matrix, np.ndarray]:
-    case = Case.make("smooth", (20, 20), 0)
-    return (case, *case.peer_system())
-
-
-def _largest_resident_size() -> float:
-    found = re.search(r"VmHWM:\s+(\d+) kB", Path("/proc/self/status").read_text())
-    return int(found.group(1)) / 1024 if found else float("nan")
-
-
-def memory(name: str, kind: str, shape: tuple[int, ...], options: argparse.Namespace) -> float:
-    """See `_memory_of`; NaN where the system does not tell, or where it is not wanted."""
-    if options.no_memory or not Path("/proc/self/clear_refs").exists():
-        return float("nan")
+def memory_table(options: argparse.Namespace) -> None:
+    """Growth of the largest resident size over setup and solve, every method in a fresh process."""
+    print(f"## Memory, twelve holes, relative residual {TOLERANCE:g}\n")
+    print("\n".join(_head(["unknowns", "method", "MB"])), flush=True)
     context = multiprocessing.get_context("spawn")
-    receiver, sender = context.Pipe(duplex=False)
-    arguments = (name, kind, shape, options.seed, options.threads, sender)
-    process = context.Process(target=_memory_of, args=arguments)
-    process.start()
-    sender.close()
-    try:
-        result = receiver.recv()
-    except EOFError:
-        result = float("nan")
-    process.join()
-    return result
+    for shape in options.shapes:
+        for name in METHODS:
+            if name != "SciPy CG":
+                with context.Pool(1) as pool:
+                    megabytes = pool.apply(_memory_of, (name, shape, options.seed, options.threads))
+                print(f"| {_size(shape)} | {name} | {megabytes:.0f} |", flush=True)
+    print()
+
+
+def _memory_of(name: str, shape: tuple[int, ...], seed: int, threads: int) -> float:
+    torch.set_num_threads(threads)
+    small = Case.make("smooth", (20, 20), 0)
+    METHODS[name](small, *small.peer_system())  # libraries are loaded
+    case = Case.make("holes", shape, seed)
+    system = case.peer_system()
+    Path("/proc/self/clear_refs").write_text("5")  # the largest size so far is forgotten; Linux only
+    before = resident_megabytes("VmHWM")
+    METHODS[name](case, *system)
+    return resident_megabytes("VmHWM") - before
 
 
 def multigrid_table(options: argparse.Namespace) -> None:
     """Variable coefficients and masks."""
     print(f"## Multigrid, relative residual {TOLERANCE:g}\n")
     header = ["case", "method", "setup s", "solve s", "sum s", "sum / ours", "solve / ours"]
-    print("\n".join(_head([*header, "iterations", "residual", "memory MB"])), flush=True)
+    print("\n".join(_head([*header, "iterations", "residual"])), flush=True)
     for shape in options.shapes:
         for kind in ("smooth", "two phases", "holes"):
             case = Case.make(kind, shape, options.seed)
@@ -244,8 +229,7 @@ def multigrid_table(options: argparse.Namespace) -> None:
                 print(
                     f"| {case.name} | {name} | {setup:.3f} | {solve:.3f} | {setup + solve:.3f} "
                     f"| {(setup + solve) / (own_setup + own_solve):.1f} | {solve / own_solve:.1f} "
-                    f"| {runs[name][0].iterations} | {worst:.1e} "
-                    f"| {memory(name, kind, shape, options):.0f} |",
+                    f"| {runs[name][0].iterations} | {worst:.1e} |",
                     flush=True,
                 )
     print()
@@ -271,9 +255,7 @@ def fast_table(options: argparse.Namespace) -> None:
             right_side = system.right_side(values[:, 0])
             return ((system.operator(solution) - right_side).norm() / right_side.norm()).item()
 
-        runs: dict[str, list[Run]] = {"scipy.fft": []}
-        if hasattr(solvers, "FastPoissonSolver"):
-            runs["pdeops FastPoissonSolver"] = []
+        runs: dict[str, list[Run]] = {"scipy.fft": [], "pdeops FastPoissonSolver": []}
         for _ in range(options.repetitions + 1):  # the first one warms
             start = perf_counter()
             eigenvalues = _sine_eigenvalues(shape)
@@ -285,13 +267,12 @@ def fast_table(options: argparse.Namespace) -> None:
             runs["scipy.fft"].append(
                 Run(ready - start, end - ready, residual(torch.from_numpy(solution)[None]), None)
             )
-            if "pdeops FastPoissonSolver" in runs:
-                start = perf_counter()
-                field = solvers.FastPoissonSolver().solve(problem, inputs, grid)
-                end = perf_counter()
-                runs["pdeops FastPoissonSolver"].append(
-                    Run(0.0, end - start, residual(field.values[inner][None]), None)
-                )
+            start = perf_counter()
+            field = FastPoissonSolver().solve(problem, inputs, grid)
+            end = perf_counter()
+            runs["pdeops FastPoissonSolver"].append(
+                Run(0.0, end - start, residual(field.values[inner][None]), None)
+            )
         base = _medians(runs["scipy.fft"][1:], "solve")
         for name, measured in runs.items():
             setup, solve = (_medians(measured[1:], key) for key in ("setup", "solve"))
@@ -372,6 +353,9 @@ def _size(shape: Sequence[int]) -> str:
     return " x ".join(map(str, shape))
 
 
+TABLES = {"fast": fast_table, "multigrid": multigrid_table, "memory": memory_table, "darcy": darcy_table}
+
+
 def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     """Read the options."""
     parser = argparse.ArgumentParser(
@@ -381,16 +365,15 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--repetitions", type=int, default=5, help="runs of each method (5)")
     parser.add_argument("--cg-repetitions", type=int, default=1, help="runs of SciPy's CG (1)")
     parser.add_argument("--no-cg", action="store_true", help="leave SciPy's CG out")
-    parser.add_argument("--no-memory", action="store_true", help="leave the column of memory empty")
     parser.add_argument("--seed", type=int, default=0, help="of coefficients and sources (0)")
     parser.add_argument("--batch-size", type=int, default=64, help="Darcy problems (64)")
     parser.add_argument("--darcy-points", type=int, default=128, help="their cells an axis (128)")
-    parser.add_argument("--quick", action="store_true", help="small sizes and no memory, to see that it runs")
+    parser.add_argument("--quick", action="store_true", help="small sizes, to see that it runs")
     parser.add_argument(
         "--tables",
         nargs="+",
-        choices=["fast", "multigrid", "darcy"],
-        default=["fast", "multigrid", "darcy"],
+        choices=list(TABLES),
+        default=list(TABLES),
         help="which tables (all)",
     )
     options = parser.parse_args(arguments)
@@ -398,7 +381,6 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     if options.quick:
         options.shapes = [(63, 63), (15, 15, 15)]
         options.batch_size, options.darcy_points, options.repetitions = 4, 32, 2
-        options.no_memory = True
     return options
 
 
@@ -410,6 +392,5 @@ def main(arguments: Sequence[str] | None = None) -> None:
         f"{options.threads} thread(s), float64, medians of {options.repetitions} interleaved runs "
         f"(SciPy CG {options.cg_repetitions}), torch {torch.__version__}, scipy {scipy.__version__}\n"
     )
-    tables = {"fast": fast_table, "multigrid": multigrid_table, "darcy": darcy_table}
     for name in options.tables:
-        tables[name](options)
+        TABLES[name](options)

@@ -25,6 +25,7 @@ from solvers.solver import (
     checked_times,
     checked_values,
 )
+from solvers.step_settings import check_step_settings
 
 if TYPE_CHECKING:
     from solvers.elements.element_function import ElementFunction
@@ -35,8 +36,6 @@ Array = Any
 
 ERROR_FACTOR = 2**2 - 1
 """Halving the step of a method of order two leaves a quarter of the error: the change is 3 times that."""
-
-SMALLEST_TOLERANCE = 1e-12
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -87,15 +86,7 @@ class FiniteElementEvolutionSolver(Solver):
         """Check the settings."""
         if self.degree not in (1, 2):
             raise ValueError(f"degree: expected 1 or 2, got {self.degree!r}; try 2")
-        if self.time_step is not None and not (math.isfinite(self.time_step) and self.time_step > 0):
-            raise ValueError(f"time_step: expected a positive number or None, got {self.time_step}; try 0.01")
-        if not SMALLEST_TOLERANCE <= self.tolerance < 1:
-            raise ValueError(
-                f"tolerance: expected {SMALLEST_TOLERANCE} or more and less than 1, got {self.tolerance}; "
-                "try 1e-5"
-            )
-        if self.max_steps < 2:
-            raise ValueError(f"max_steps: expected 2 or more, got {self.max_steps}; try 16384")
+        check_step_settings(self.time_step, self.tolerance, self.max_steps)
 
     @property
     def space_order(self) -> float | None:  # type: ignore[override]

@@ -17,8 +17,7 @@ from solvers.solver import Solution, Solver
 from solvers.spectral.march import Step
 from solvers.spectral.spectral_trajectory import SpectralTrajectory, fourier_unsuited
 from solvers.spectral.step_control import StepControl
-
-SMALLEST_TOLERANCE = 1e-12
+from solvers.step_settings import check_step_settings
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -38,15 +37,7 @@ class OneStepSolver(Solver):
 
     def __post_init__(self) -> None:
         """Check the settings."""
-        if self.time_step is not None and not (math.isfinite(self.time_step) and self.time_step > 0):
-            raise ValueError(f"time_step: expected a positive number or None, got {self.time_step}; try 0.05")
-        if not SMALLEST_TOLERANCE <= self.tolerance < 1:
-            raise ValueError(
-                f"tolerance: expected {SMALLEST_TOLERANCE} or more and less than 1, got {self.tolerance}; "
-                "try 1e-8"
-            )
-        if self.max_steps < 2:
-            raise ValueError(f"max_steps: expected 2 or more, got {self.max_steps}; try 65536")
+        check_step_settings(self.time_step, self.tolerance, self.max_steps)
 
     def unsuited(self, problem: Problem, domain: Domain) -> str | None:
         """See `Solver.unsuited`."""

@@ -26,7 +26,6 @@ from pdeops.problems import (
     Variable,
     cole_hopf_burgers,
 )
-from pdeops.problems.evolution import starting_values
 from pdeops.problems.parameter import parameter
 from solvers import ChebyshevETDRK4Solver, SolverError, SolveStatus, SpectralSolver
 from solvers.chebyshev.evolution_split import EvolutionSplit
@@ -73,10 +72,6 @@ class RotatingPair(SemilinearProblem):
             return Eq(Derivative(w, self.time_symbol), diffusion + transport + source, evaluate=False)
 
         return (rate(u, self.symbol("turning") * v), rate(v, -self.symbol("turning") * u))
-
-    @property
-    def initial_conditions(self):
-        return starting_values(self)
 
     @classmethod
     def default_domain(cls, shape):
