@@ -95,10 +95,12 @@ def test_it_starts_from_its_inputs(case):
     exact, grid = case.exact, case.domain()
     start = exact.solution(grid, torch.zeros(1, dtype=torch.float64)).snapshot(0)
     inputs = exact.inputs(grid)
-    for given, output in zip(case.problem.inputs, case.problem.outputs, strict=False):
-        values = inputs[given.name].values
+    for condition in case.problem.initial_conditions:
+        assert condition.lhs.args == (*case.problem.space_symbols, 0)
+        values = inputs[condition.rhs.func.__name__].values
         scale = max(1.0, values.abs().max().item())
-        torch.testing.assert_close(start.select(output.name).values, values, rtol=0, atol=1e-13 * scale)
+        output = start.select(condition.lhs.func.__name__)
+        torch.testing.assert_close(output.values, values, rtol=0, atol=1e-13 * scale)
     assert len(case.problem.initial_conditions) == len(case.problem.outputs)
 
 
