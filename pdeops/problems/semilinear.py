@@ -8,7 +8,6 @@ from typing import ClassVar
 
 import sympy
 import torch
-from jaxtyping import Complex
 from sympy.core.function import AppliedUndef
 from torch import Tensor
 
@@ -165,20 +164,6 @@ class SemilinearProblem(Problem):
         return NonlinearOperator(
             self.nonlinear_plan, self.space_symbols, self.time_symbol, self.numbers, space
         )
-
-    def nonlinear_term(
-        self, spectrum: Complex[Tensor, "batch channels *modes"], space: SpectralSpace
-    ) -> Complex[Tensor, "batch channels *modes"]:
-        """Everything but the linear part, once; see `nonlinear_operator` for many calls.
-
-        Args:
-            spectrum: Fourier coefficients of the outputs, within the space's de-aliased waves.
-            space: The solver's grid and transforms.
-
-        Returns:
-            Fourier coefficients of the term, same shape.
-        """
-        return self.nonlinear_operator(space)(spectrum)
 
     def auxiliary_values(self, solution: Field) -> dict[str, Tensor]:
         """Auxiliary unknowns on the solution's grid; see `Problem.auxiliary_values`."""

@@ -34,11 +34,6 @@ class RungeKuttaTableau:
         """Fractions c_i of the step at which the slopes are taken."""
         return tuple(sum(row) for row in self.stages)
 
-    @property
-    def ends_with_the_step(self) -> bool:
-        """Whether the last slope is that of the result, and so the first of the next step."""
-        return self.stages[-1] == self.weights[: len(self.stages[-1])]
-
 
 DORMAND_PRINCE = RungeKuttaTableau(
     stages=_floats(
