@@ -10,7 +10,7 @@ import pytest
 import torch
 
 import pdeops.operators
-from pdeops.domains import AxisKind, Domain, Field, Grid, Mesh
+from pdeops.domains import AxisKind, Domain, Field, Grid, Mesh, box_mesh, disk_mesh, integrate, refine_mesh
 from pdeops.operators import Operator, SpectralOperator
 
 # Architecture options that make each operator small; everything else is found by itself.
@@ -41,8 +41,9 @@ def build(
     return operator(in_channels, out_channels, domain, **{**OPTIONS[name], **options})
 
 
-def example_grids(name: str) -> list[Grid]:
-    """Grids of every dimension that the operator names: not square, odd sizes, and mixed kinds of axes."""
+def example_domains(name: str) -> list[Domain]:
+    """Domains of every dimension that the operator names: grids that are not square, of odd sizes, with mixed
+    kinds of axes; meshes whose points are even and not."""
     capabilities = operator_classes()[name].capabilities
     grids = [
         Grid.periodic((16,)),
@@ -51,38 +52,45 @@ def example_grids(name: str) -> list[Grid]:
         Grid.box((13, 17), ("periodic", "nodes"), upper=(2.0, 3.0)),
         Grid.periodic((8, 9, 11)),
     ]
+    meshes = [] if capabilities.needs_grid else [box_mesh((16,)), disk_mesh(3), box_mesh((2, 3, 4))]
     return [
-        grid
-        for grid in grids
-        if grid.dimension in capabilities.dimensions
-        and all(axis.kind in capabilities.axis_kinds for axis in grid.axes)
+        domain
+        for domain in (*grids, *meshes)
+        if domain.dimension in capabilities.dimensions
+        and (isinstance(domain, Mesh) or {axis.kind for axis in domain.axes} <= capabilities.axis_kinds)
     ]
+
+
+def label(domain: Domain) -> str:
+    """Sizes and the last kind of axis of a grid, dimension and points of a mesh."""
+    if isinstance(domain, Mesh):
+        return f"mesh-{domain.dimension}d-{domain.num_points}"
+    return f"{'x'.join(map(str, domain.shape))}-{domain.axes[-1].kind}"
 
 
 NAMES = sorted(operator_classes())
 CASES = [
-    pytest.param(name, grid, id=f"{name}-{'x'.join(map(str, grid.shape))}-{grid.axes[-1].kind}")
+    pytest.param(name, domain, id=f"{name}-{label(domain)}")
     for name in NAMES
-    for grid in (example_grids(name) if name in OPTIONS else ())
+    for domain in (example_domains(name) if name in OPTIONS else ())
 ]
 
 
-def make(name: str, grid: Grid, **options: object) -> tuple[Operator, torch.Tensor]:
+def make(name: str, domain: Domain, **options: object) -> tuple[Operator, torch.Tensor]:
     torch.manual_seed(1)
-    operator = build(name, grid, **options)
+    operator = build(name, domain, **options)
     with torch.no_grad():
         # Away from the start, which may hold exact zeros on purpose (a head that begins silent).
         for parameter in operator.parameters():
             parameter += 0.05 * torch.randn_like(parameter)
-    return operator, torch.randn(3, 2, *grid.shape)
+    return operator, torch.randn(3, 2, *domain.shape)
 
 
-def smooth(grid: Grid) -> torch.Tensor:
-    """The same smooth function on every grid of a box: waves that close, and cosines between walls."""
-    first, second = torch.ones(grid.shape).double(), torch.ones(grid.shape).double()
-    for axis, coordinate in zip(grid.axes, grid.coordinates, strict=True):
-        fraction = (coordinate - axis.lower) / axis.length
-        if axis.kind is AxisKind.PERIODIC:
+def smooth(domain: Domain) -> torch.Tensor:
+    """The same smooth function on every domain of a box: waves that close, and cosines between walls."""
+    first, second = torch.ones(domain.shape).double(), torch.ones(domain.shape).double()
+    for fraction, closes in fractions(domain):
+        if closes:
             first = first * (1 + torch.cos(2 * math.pi * fraction))
             second = second + torch.sin(2 * math.pi * fraction)
         else:
@@ -91,15 +99,51 @@ def smooth(grid: Grid) -> torch.Tensor:
     return torch.stack((first, second))[None]
 
 
+def fractions(domain: Domain) -> list[tuple[torch.Tensor, bool]]:
+    """Each coordinate from 0 to 1 over the box around the domain, and whether it closes."""
+    if isinstance(domain, Mesh):
+        lower, upper = domain.points.amin(dim=0), domain.points.amax(dim=0)
+        return [(fraction, False) for fraction in ((domain.points - lower) / (upper - lower)).T]
+    return [
+        ((coordinate - axis.lower) / axis.length, axis.is_periodic)
+        for axis, coordinate in zip(domain.axes, domain.coordinates, strict=True)
+    ]
+
+
+def finer(domain: Domain, doublings: int) -> Domain:
+    """The same domain with half the spacing, some times over."""
+    if isinstance(domain, Mesh):
+        return refine_mesh(domain, doublings)
+    factor = 2**doublings
+    # Nodes are refined by their intervals, so that the box stays. The examples have 16 or 24 intervals from
+    # wall to wall, so that a strip of an eighth is a whole number of points.
+    return domain.with_shape(
+        [
+            factor * (axis.num_points - 1) + 1 if axis.kind is AxisKind.NODES else factor * axis.num_points
+            for axis in domain.axes
+        ]
+    )
+
+
+def relative_change(coarse: Field, fine: Field) -> torch.Tensor:
+    """Norm of the difference of two outputs over the norm of the finer one."""
+    if isinstance(fine.domain, Mesh):
+        # A refined mesh has the points of the coarse one first.
+        values = fine.values[..., : coarse.domain.num_points]
+        squares = integrate(torch.stack(((coarse.values - values).square(), values.square())), coarse.domain)
+        return (squares[0].sum() / squares[1].sum()).sqrt()
+    return (coarse.resample(fine.domain).values - fine.values).norm() / fine.values.norm()
+
+
 def test_every_operator_has_an_example() -> None:
     assert sorted(OPTIONS) == NAMES
 
 
-@pytest.mark.parametrize(("name", "grid"), CASES)
-def test_output_lies_on_the_grid_and_every_parameter_gets_a_gradient(name: str, grid: Grid) -> None:
-    operator, values = make(name, grid)
+@pytest.mark.parametrize(("name", "domain"), CASES)
+def test_output_lies_on_the_domain_and_every_parameter_gets_a_gradient(name: str, domain: Domain) -> None:
+    operator, values = make(name, domain)
     output = operator(values)
-    assert output.shape == (3, 3, *grid.shape)
+    assert output.shape == (3, 3, *domain.shape)
     assert output.dtype == torch.float32
     output.square().mean().backward()
     for parameter_name, parameter in operator.named_parameters():
@@ -108,9 +152,9 @@ def test_output_lies_on_the_grid_and_every_parameter_gets_a_gradient(name: str, 
         assert parameter.grad.abs().max() > 0, parameter_name
 
 
-@pytest.mark.parametrize(("name", "grid"), CASES)
-def test_each_input_channel_moves_each_output_channel(name: str, grid: Grid) -> None:
-    operator, values = make(name, grid)
+@pytest.mark.parametrize(("name", "domain"), CASES)
+def test_each_input_channel_moves_each_output_channel(name: str, domain: Domain) -> None:
+    operator, values = make(name, domain)
     reference = operator(values)
     for channel in range(2):
         moved = values.clone()
@@ -119,9 +163,9 @@ def test_each_input_channel_moves_each_output_channel(name: str, grid: Grid) -> 
         assert (change > 1e-5 * reference.flatten(start_dim=2).norm(dim=2)).all()
 
 
-@pytest.mark.parametrize(("name", "grid"), CASES)
-def test_samples_of_a_batch_do_not_see_each_other(name: str, grid: Grid) -> None:
-    operator, values = make(name, grid)
+@pytest.mark.parametrize(("name", "domain"), CASES)
+def test_samples_of_a_batch_do_not_see_each_other(name: str, domain: Domain) -> None:
+    operator, values = make(name, domain)
     changed = values.clone()
     changed[1:] = torch.randn_like(changed[1:])
     torch.testing.assert_close(operator(changed)[:1], operator(values)[:1], rtol=0, atol=0)
@@ -129,53 +173,41 @@ def test_samples_of_a_batch_do_not_see_each_other(name: str, grid: Grid) -> None
     torch.testing.assert_close(operator(values[1:2]), operator(values)[1:2], rtol=1e-4, atol=1e-5)
 
 
-@pytest.mark.parametrize(("name", "grid"), CASES)
-def test_save_and_load_bit_for_bit(name: str, grid: Grid, tmp_path: Path) -> None:
-    operator, values = make(name, grid)
+@pytest.mark.parametrize(("name", "domain"), CASES)
+def test_save_and_load_bit_for_bit(name: str, domain: Domain, tmp_path: Path) -> None:
+    operator, values = make(name, domain)
     torch.save(operator.state_dict(), tmp_path / "weights.pt")
-    restored = build(name, grid)
+    restored = build(name, domain)
     restored.load_state_dict(torch.load(tmp_path / "weights.pt", weights_only=True))
     assert torch.equal(restored(values), operator(values))
 
 
-@pytest.mark.parametrize(("name", "grid"), CASES)
-def test_output_converges_when_the_grid_is_refined(name: str, grid: Grid) -> None:
-    operator, _ = make(name, grid)
+@pytest.mark.parametrize(("name", "domain"), CASES)
+def test_output_converges_when_the_domain_is_refined(name: str, domain: Domain) -> None:
+    operator, _ = make(name, domain)
     operator = operator.double()
     if not operator.capabilities.changes_resolution:
         pytest.skip("does not say so")
-    factors = (1, 2, 4)
-    # Nodes are refined by their intervals, so that the box stays. The examples have 16 or 24 intervals from
-    # wall to wall, so that a strip of an eighth is a whole number of points.
-    grids = [
-        grid.with_shape(
-            [factor * (axis.num_points - 1) + 1 if axis.kind is AxisKind.NODES else factor * axis.num_points
-             for axis in grid.axes]
-        )
-        for factor in factors
-    ]  # fmt: skip
-    if grid.dimension == 3:
-        grids = grids[:2]
     outputs = []
-    for fine in grids:
+    for doublings in range(2 if domain.dimension == 3 and isinstance(domain, Grid) else 3):
+        fine = finer(domain, doublings)
         with torch.no_grad():
             outputs.append(Field(operator(smooth(fine), fine), fine, ("a", "b", "c")))
-    steps = []
-    for coarse, fine in itertools.pairwise(outputs):
-        steps.append((coarse.resample(fine.domain).values - fine.values).norm() / fine.values.norm())
-    if all(axis.kind is AxisKind.PERIODIC for axis in grid.axes):
+    steps = [relative_change(coarse, fine) for coarse, fine in itertools.pairwise(outputs)]
+    if not domain.boundary_names:
         # Smooth functions on a torus: what the activation aliases is all that differs.
         assert steps[0] < 1e-2
         assert len(steps) == 1 or steps[1] < 0.1 * steps[0] + 1e-6
     else:
-        # A strip behind a wall is rounded to whole points, and the field jumps there: first order.
+        # A strip behind a wall is rounded to whole points, and the field jumps there: first order. The lumped
+        # weights of a mesh are of second order.
         assert steps[1] < 0.75 * steps[0] + 1e-6
         assert steps[1] < 0.1
 
 
-@pytest.mark.parametrize(("name", "grid"), CASES)
-def test_autocast_stays_close(name: str, grid: Grid) -> None:
-    operator, values = make(name, grid)
+@pytest.mark.parametrize(("name", "domain"), CASES)
+def test_autocast_stays_close(name: str, domain: Domain) -> None:
+    operator, values = make(name, domain)
     reference = operator(values)
     with torch.autocast("cpu", dtype=torch.bfloat16):
         output = operator(values)
@@ -185,11 +217,11 @@ def test_autocast_stays_close(name: str, grid: Grid) -> None:
     assert (output.float() - reference).norm() / reference.norm() < 0.05
 
 
-@pytest.mark.parametrize(("name", "grid"), CASES)
-def test_the_same_numbers_every_time(name: str, grid: Grid) -> None:
+@pytest.mark.parametrize(("name", "domain"), CASES)
+def test_the_same_numbers_every_time(name: str, domain: Domain) -> None:
     runs = []
     for _ in range(2):
-        operator, values = make(name, grid)
+        operator, values = make(name, domain)
         output = operator(values)
         output.square().mean().backward()
         runs.append([output, *(parameter.grad for parameter in operator.parameters())])
@@ -207,8 +239,7 @@ def test_compiled_equals_eager(name: str) -> None:
 
 @pytest.mark.parametrize("name", NAMES)
 def test_errors_say_what_fits(name: str) -> None:
-    grid = Grid.periodic((14, 17))
-    operator, values = make(name, grid)
+    operator, values = make(name, Grid.periodic((14, 17)))
     with pytest.raises(ValueError, match="expected values of shape"):
         operator(values[:, :1])
     with pytest.raises(ValueError, match="expected values of shape"):
@@ -216,20 +247,24 @@ def test_errors_say_what_fits(name: str) -> None:
     if not operator.capabilities.any_query:
         with pytest.raises(ValueError, match="query=None"):
             operator(values, query=torch.zeros(4, 2))
+    mesh = Mesh(torch.eye(3, 2).double(), torch.tensor([[0, 1, 2]]))
     if operator.capabilities.needs_grid:
-        mesh = Mesh(torch.eye(3, 2).double(), torch.tensor([[0, 1, 2]]), {})
         assert "expected a grid" in type(operator).misfit(mesh)
+    else:
+        assert type(operator).misfit(mesh) is None
+        with pytest.raises(ValueError, match="expected values of shape"):
+            operator(torch.zeros(1, 2, 4), mesh)
     for kind in set(AxisKind) - operator.capabilities.axis_kinds:
         assert str(kind) in type(operator).misfit(Grid.box((14, 17), kind))
 
 
-@pytest.mark.parametrize(("name", "grid"), CASES)
-def test_coefficients_are_those_of_the_output(name: str, grid: Grid) -> None:
-    operator, values = make(name, grid)
+@pytest.mark.parametrize(("name", "domain"), CASES)
+def test_coefficients_are_those_of_the_output(name: str, domain: Domain) -> None:
+    operator, values = make(name, domain)
     if not isinstance(operator, SpectralOperator):
         pytest.skip("not a spectral operator")
     coefficients = operator.coefficients(values)
     assert coefficients.shape == (3, 3, *operator.transform.modes)
     torch.testing.assert_close(
-        operator.transform.inverse(coefficients, grid.shape), operator(values), rtol=1e-4, atol=1e-5
+        operator.transform.inverse(coefficients, domain.shape), operator(values), rtol=1e-4, atol=1e-5
     )
