@@ -3,6 +3,7 @@
 from pdeops.layers.bases import analysis_matrix, synthesis_matrix
 from pdeops.layers.channel_mlp import ChannelMLP
 from pdeops.layers.coordinates import coordinate_channels
+from pdeops.layers.encoder_decoder import EncoderDecoder
 from pdeops.layers.factorised_convolution import FactorisedConvolution
 from pdeops.layers.fast_transforms import fast_analysis, fast_synthesis
 from pdeops.layers.fourier_layer import FourierLayer
@@ -12,11 +13,11 @@ from pdeops.layers.mode_block import Basis, ModeBlock, basis_kinds
 from pdeops.layers.padding import crop, pad, padded_shape
 from pdeops.layers.spectral_convolution import SpectralConvolution
 from pdeops.layers.transforms import TransformMethod, TruncatedTransform
-from pdeops.layers.unet import UNet
 
 __all__ = [
     "Basis",
     "ChannelMLP",
+    "EncoderDecoder",
     "FactorisedConvolution",
     "FourierLayer",
     "FrequencyMixing",
@@ -25,7 +26,6 @@ __all__ = [
     "SpectralConvolution",
     "TransformMethod",
     "TruncatedTransform",
-    "UNet",
     "analysis_matrix",
     "basis_kinds",
     "coordinate_channels",

@@ -10,7 +10,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from pdeops.domains import AxisKind, Domain
-from pdeops.layers import Basis, TruncatedTransform, UNet, basis_kinds
+from pdeops.layers import Basis, EncoderDecoder, TruncatedTransform, basis_kinds
 from pdeops.operators.operator import Capabilities, SpectralOperator, as_grid, modes_per_axis
 from pdeops.operators.t1_published import T1PublishedLayer, position_coefficients
 
@@ -79,7 +79,7 @@ class T1UNet(SpectralOperator):
         channels = in_channels + grid.dimension + 1
         self.lift = nn.Linear(channels, channels, bias=False)
         self.layer = T1PublishedLayer(kept, channels)
-        self.unet = UNet(channels, out_channels, dimension=grid.dimension, width=width, depth=depth)
+        self.unet = EncoderDecoder(channels, out_channels, dimension=grid.dimension, width=width, depth=depth)
 
     def coefficients(
         self, values: Float[Tensor, "batch in_channels *shape"], domain: Domain | None = None

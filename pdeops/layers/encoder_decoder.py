@@ -12,7 +12,7 @@ from torch import Tensor, nn
 CONVOLUTIONS = (nn.Conv1d, nn.Conv2d, nn.Conv3d)
 
 
-class UNet(nn.Module):
+class EncoderDecoder(nn.Module):
     r"""Encoder and decoder of convolutions, joined level by level.
 
     Going down, each level halves the size by a convolution of stride 2 and doubles the channels; going up,
