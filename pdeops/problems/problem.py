@@ -168,8 +168,8 @@ class Problem(Parameterised, ABC):
 
     @classmethod
     @abstractmethod
-    def default_domain(cls, shape: tuple[int, ...]) -> Grid:
-        """Grid of the problem's box with these numbers of points."""
+    def default_domain(cls, shape: tuple[int, ...]) -> Domain:
+        """Grid of the problem's box with these numbers of points, or mesh of its domain."""
 
     def check_domain(self, domain: Domain) -> Domain:
         """Check that the problem can be posed on a domain.
@@ -188,10 +188,11 @@ class Problem(Parameterised, ABC):
         # The default domain may have ends, so two points an axis; the grid asked for may be periodic.
         shape = tuple(max(count, 2) for count in shape) if shape else (64,) * self.dimension
         fitting = self.default_domain(shape)
-        names = [axis.name for axis in fitting.axes]
+        axes = fitting.axes if isinstance(fitting, Grid) else ()
+        names = [axis.name for axis in axes] or list(SPACE[: self.dimension])
         kinds = " or ".join(self.axis_kinds)
         if self.box_is_fixed:
-            places = [f"{axis.name} in [{axis.lower:g}, {axis.upper:g}]" for axis in fitting.axes]
+            places = [f"{axis.name} in [{axis.lower:g}, {axis.upper:g}]" for axis in axes]
         else:
             places = names
         expected = f"{self.name}: expected a grid on {', '.join(places)} with {kinds} axes"
@@ -202,7 +203,7 @@ class Problem(Parameterised, ABC):
             if (
                 [axis.name for axis in domain.axes] != names
                 or any(axis.kind not in self.axis_kinds for axis in domain.axes)
-                or (self.box_is_fixed and box != [(axis.lower, axis.upper) for axis in fitting.axes])
+                or (self.box_is_fixed and box != [(axis.lower, axis.upper) for axis in axes])
             ):
                 got = ", ".join(
                     f"{axis.name} in [{axis.lower:g}, {axis.upper:g}] ({axis.kind})" for axis in domain.axes
@@ -214,6 +215,19 @@ class Problem(Parameterised, ABC):
             raise ValueError(f"{expected} a mesh in {domain.dimension} dimensions{hint}")
         self.conditions_on(domain)
         return domain
+
+    def image(self, inputs: Mapping[str, Field], sample: int = 0) -> Domain:
+        """Where a sample lies in space: pictures and VTK files show it there.
+
+        Args:
+            inputs: Fields by name.
+            sample: Number of the sample.
+
+        Returns:
+            The domain of the inputs. Where the input is a shape, a mesh of that shape, whose points stand in
+            the order of the domain's.
+        """
+        return next(iter(inputs.values())).domain
 
     def check_grid(self, domain: Domain) -> Grid:
         """Check that the problem can be posed on a domain that is a grid; see `check_domain`."""
