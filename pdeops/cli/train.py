@@ -29,7 +29,7 @@ from pdeops.cli.run_folder import (
     shared_folder,
 )
 from pdeops.cli.suggestions import flatten
-from pdeops.training import find_checkpoint, read_checkpoint
+from pdeops.training import Timing, find_checkpoint, read_checkpoint
 
 
 def train(config: DictConfig) -> dict[str, Any]:
@@ -73,7 +73,8 @@ def train(config: DictConfig) -> dict[str, Any]:
     module = assembly.build_module(config, operator, data)
     if not is_child_process():
         write_config(config, run)
-        if config.resume:
+        # A run of a comparison has none: it is continued with the overrides of the comparison.
+        if config.resume and (run / ".hydra").is_dir():
             record_overrides(run)
     seconds["training"] = time.perf_counter()
     with quiet_advice():
@@ -82,13 +83,22 @@ def train(config: DictConfig) -> dict[str, Any]:
             raise KeyboardInterrupt
         seconds["training"] = time.perf_counter() - seconds["training"]
         logged = {name: float(value) for name, value in trainer.callback_metrics.items()}
-        metrics = logged | test(trainer, module, data)
+        metrics = kept_times(trainer, seconds) | logged | test(trainer, module, data)
     if not trainer.is_global_zero:
         return {}
     result = describe_result(config, module, metrics, seconds, trainer)
     write_result(result, run)
     write_pictures(run, data, config.num_pictures)
     return result
+
+
+def kept_times(trainer: lightning.Trainer, seconds: dict[str, float]) -> dict[str, float]:
+    """Times that a continued run knows from before, put into `seconds` and the numbers that are logged."""
+    timing = next((item for item in trainer.callbacks if isinstance(item, Timing)), None)  # type: ignore[attr-defined]
+    if timing is None or timing.seconds_per_step is None:
+        return {}
+    seconds["training"] = timing.seconds_training
+    return {"time/train_step": timing.seconds_per_step}
 
 
 def test(trainer: lightning.Trainer, module: lightning.LightningModule, data: Any) -> dict[str, float]:
@@ -118,7 +128,8 @@ def check_resume(config: DictConfig, run: Path) -> Path:
     checkpoint = find_checkpoint(run)
     contents = read_checkpoint(checkpoint)
     num_epochs = contents["epoch"] + 1
-    if config.trainer.max_epochs is not None and num_epochs >= config.trainer.max_epochs:
+    finished = (run / "result.json").is_file()  # or else it was killed after its last epoch
+    if finished and config.trainer.max_epochs is not None and num_epochs >= config.trainer.max_epochs:
         raise UserError(
             f"resume={run}: all {num_epochs} epochs are done; expected a larger trainer.max_epochs"
         )

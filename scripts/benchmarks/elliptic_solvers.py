@@ -16,7 +16,6 @@ import itertools
 import multiprocessing
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from statistics import median
 from time import perf_counter
 from typing import Any
@@ -27,9 +26,9 @@ import scipy.sparse
 import scipy.sparse.linalg
 import torch
 
-from benchmarks.operator_speed import resident_megabytes
 from pdeops.domains import Field, Grid
 from pdeops.problems import Darcy2D, Poisson
+from pdeops.training.memory import PeakMemory
 from solvers import FastPoissonSolver, FiniteVolumeMultigridSolver, FiniteVolumeSystem
 
 TOLERANCE = 1e-8
@@ -198,10 +197,9 @@ def _memory_of(name: str, shape: tuple[int, ...], seed: int, threads: int) -> fl
     METHODS[name](small, *small.peer_system())  # libraries are loaded
     case = Case.make("holes", shape, seed)
     system = case.peer_system()
-    Path("/proc/self/clear_refs").write_text("5")  # the largest size so far is forgotten; Linux only
-    before = resident_megabytes("VmHWM")
+    peak = PeakMemory("cpu")
     METHODS[name](case, *system)
-    return resident_megabytes("VmHWM") - before
+    return peak.megabytes
 
 
 def multigrid_table(options: argparse.Namespace) -> None:

@@ -44,6 +44,7 @@ from torch import Tensor, nn
 from pdeops.domains import Grid
 from pdeops.operators import FNO, T1, SpectralOperator, T1Published
 from pdeops.training import FrequencyRelativeL2, RelativeL2
+from pdeops.training.memory import PeakMemory
 
 WIDTH, NUM_LAYERS, MODES, HIDDEN = 32, 4, 12, 64
 PEER = "neuraloperator FNO"
@@ -158,21 +159,11 @@ def measure_times(
 
 def measure_memory(name: str, size: int, batch: int) -> float:
     """Growth of the resident set from before the model to the peak of three steps, in MB."""
-    before = resident_megabytes("VmRSS")
+    peak = PeakMemory("cpu")
     step, _ = build_step(name, size, batch)
     for _ in range(3):
         step()
-    return resident_megabytes("VmHWM") - before
-
-
-def resident_megabytes(key: str) -> float:
-    """Resident set now (VmRSS) or at its peak (VmHWM); not a number where the system does not tell.
-
-    Not `resource.getrusage`: its peak starts from that of the process which started this one.
-    """
-    status = Path("/proc/self/status")
-    lines = status.read_text().splitlines() if status.exists() else []
-    return next((float(line.split()[1]) / 1e3 for line in lines if line.startswith(key)), float("nan"))
+    return peak.megabytes
 
 
 def measure_memory_apart(name: str, size: int, batch: int, threads: int) -> float:
