@@ -9,6 +9,7 @@ from pdeops.layers.fast_transforms import fast_analysis, fast_synthesis
 from pdeops.layers.fourier_layer import FourierLayer
 from pdeops.layers.frequency_mixing import FrequencyMixing
 from pdeops.layers.grid_lift import GridLift
+from pdeops.layers.local_convolution import LocalConvolution
 from pdeops.layers.mode_block import Basis, ModeBlock, basis_kinds
 from pdeops.layers.padding import crop, pad, padded_shape
 from pdeops.layers.spectral_convolution import SpectralConvolution
@@ -22,6 +23,7 @@ __all__ = [
     "FourierLayer",
     "FrequencyMixing",
     "GridLift",
+    "LocalConvolution",
     "ModeBlock",
     "SpectralConvolution",
     "TransformMethod",

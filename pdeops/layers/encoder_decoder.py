@@ -1,7 +1,8 @@
-"""A convolutional U-Net for any size and 1 to 3 dimensions."""
+"""A convolutional encoder and decoder, the body of a U-Net, for any size and 1 to 3 dimensions."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from itertools import pairwise
 
 import torch
@@ -9,7 +10,9 @@ import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor, nn
 
-CONVOLUTIONS = (nn.Conv1d, nn.Conv2d, nn.Conv3d)
+from pdeops.layers.local_convolution import CONVOLUTIONS, LocalConvolution
+
+NUM_GROUPS = 8
 
 
 class EncoderDecoder(nn.Module):
@@ -17,14 +20,19 @@ class EncoderDecoder(nn.Module):
 
     Going down, each level halves the size by a convolution of stride 2 and doubles the channels; going up,
     each level is enlarged to the size of its partner on the way down (so odd sizes work), concatenated with
-    it and convolved. A level is a convolution of width 3, group normalisation and GELU.
+    it and convolved. A level is one convolution or more, each of width 3 and followed by group normalisation
+    and GELU.
 
     Args:
         in_channels: Channels of the input.
         out_channels: Channels of the output.
-        dimension: Number of axes, 1 to 3.
+        periodic: Whether each axis closes, one entry an axis, 1 to 3 axes.
         width: Channels of the first level; a multiple of 8.
         depth: Number of halvings; the smallest size must be at least ``2**depth``.
+        convolutions_per_level: Convolutions of a level.
+
+    Raises:
+        ValueError: The width is no multiple of 8, or a number is not positive.
 
     Failure mode: Zero padding at the borders ties the result to the size; the same network on another
     resolution is another function.
@@ -33,16 +41,42 @@ class EncoderDecoder(nn.Module):
     """
 
     def __init__(
-        self, in_channels: int, out_channels: int, *, dimension: int, width: int = 32, depth: int = 3
+        self,
+        in_channels: int,
+        out_channels: int,
+        periodic: Sequence[bool],
+        *,
+        width: int = 32,
+        depth: int = 3,
+        convolutions_per_level: int = 1,
     ) -> None:
         super().__init__()
-        widths = [width * 2**level for level in range(depth + 1)]
-        self.entry = _block(dimension, in_channels, width)
-        self.down = nn.ModuleList(
-            _block(dimension, fine, coarse, stride=2) for fine, coarse in pairwise(widths)
-        )
-        self.up = nn.ModuleList(_block(dimension, fine + coarse, fine) for fine, coarse in pairwise(widths))
-        self.exit = CONVOLUTIONS[dimension - 1](width, out_channels, 1)
+        if width < 1 or width % NUM_GROUPS:
+            raise ValueError(
+                f"encoder and decoder: width: expected a multiple of {NUM_GROUPS}, got {width}; try 32"
+            )
+        if depth < 1 or convolutions_per_level < 1:
+            raise ValueError(
+                f"encoder and decoder: expected a depth and a number of convolutions of at least 1, "
+                f"got {depth} and {convolutions_per_level}; try 3 and 1"
+            )
+
+        def level(channels: int, width: int, stride: int = 1) -> nn.Sequential:
+            parts: list[nn.Module] = []
+            for number in range(convolutions_per_level):
+                source, step = (width, 1) if number else (channels, stride)
+                parts += [
+                    LocalConvolution(source, width, periodic, stride=step),
+                    nn.GroupNorm(NUM_GROUPS, width),
+                    nn.GELU(),
+                ]
+            return nn.Sequential(*parts)
+
+        widths = [width * 2**number for number in range(depth + 1)]
+        self.entry = level(in_channels, width)
+        self.down = nn.ModuleList(level(fine, coarse, stride=2) for fine, coarse in pairwise(widths))
+        self.up = nn.ModuleList(level(fine + coarse, fine) for fine, coarse in pairwise(widths))
+        self.exit = CONVOLUTIONS[len(periodic) - 1](width, out_channels, 1)
 
     def forward(
         self, values: Float[Tensor, "batch in_channels *shape"]
@@ -56,8 +90,3 @@ class EncoderDecoder(nn.Module):
             skip = levels.pop()
             current = up(torch.cat([skip, F.interpolate(current, size=skip.shape[2:])], dim=1))
         return self.exit(current)
-
-
-def _block(dimension: int, in_channels: int, out_channels: int, stride: int = 1) -> nn.Sequential:
-    convolution = CONVOLUTIONS[dimension - 1](in_channels, out_channels, 3, stride=stride, padding=1)
-    return nn.Sequential(convolution, nn.GroupNorm(8, out_channels), nn.GELU())

@@ -6,5 +6,16 @@ from pdeops.operators.operator import Capabilities, Operator, SpectralOperator
 from pdeops.operators.t1 import T1
 from pdeops.operators.t1_published import T1Published
 from pdeops.operators.t1_unet import T1UNet
+from pdeops.operators.unet import UNet
 
-__all__ = ["FFNO", "FNO", "T1", "Capabilities", "Operator", "SpectralOperator", "T1Published", "T1UNet"]
+__all__ = [
+    "FFNO",
+    "FNO",
+    "T1",
+    "Capabilities",
+    "Operator",
+    "SpectralOperator",
+    "T1Published",
+    "T1UNet",
+    "UNet",
+]

@@ -79,7 +79,9 @@ class T1UNet(SpectralOperator):
         channels = in_channels + grid.dimension + 1
         self.lift = nn.Linear(channels, channels, bias=False)
         self.layer = T1PublishedLayer(kept, channels)
-        self.unet = EncoderDecoder(channels, out_channels, dimension=grid.dimension, width=width, depth=depth)
+        # Neither end of the block of coefficients is the neighbour of the other.
+        ends = (False,) * grid.dimension
+        self.unet = EncoderDecoder(channels, out_channels, ends, width=width, depth=depth)
 
     def coefficients(
         self, values: Float[Tensor, "batch in_channels *shape"], domain: Domain | None = None
