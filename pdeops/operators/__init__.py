@@ -2,6 +2,7 @@
 
 from pdeops.operators.ffno import FFNO
 from pdeops.operators.fno import FNO
+from pdeops.operators.mgno import MgNO
 from pdeops.operators.operator import Capabilities, Operator, SpectralOperator
 from pdeops.operators.t1 import T1
 from pdeops.operators.t1_published import T1Published
@@ -13,6 +14,7 @@ __all__ = [
     "FNO",
     "T1",
     "Capabilities",
+    "MgNO",
     "Operator",
     "SpectralOperator",
     "T1Published",

@@ -19,6 +19,7 @@ OPTIONS: dict[str, dict[str, Any]] = {
     "T1": {"modes": 7, "width": 6, "num_layers": 2},
     "T1Published": {"modes": 7, "width": 6, "num_layers": 2},
     "T1UNet": {"modes": 7, "width": 8, "depth": 2},
+    "MgNO": {"width": 6, "num_layers": 2, "num_levels": 2},
     "FFNO": {"modes": 4, "width": 6, "num_layers": 2, "projection_width": 8},
     "UNet": {"width": 8, "depth": 2},
 }

@@ -1,0 +1,113 @@
+"""Stencils between channels on one grid, and between a grid and the one with half of its points."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from pdeops.layers.boundary_padding import BoundaryPadding
+
+CONVOLUTIONS = (nn.Conv1d, nn.Conv2d, nn.Conv3d)
+TRANSPOSED_CONVOLUTIONS = (nn.ConvTranspose1d, nn.ConvTranspose2d, nn.ConvTranspose3d)
+
+
+def coarser_shape(shape: Sequence[int]) -> tuple[int, ...]:
+    """Points an axis of the next coarser grid: half of them, rounded up.
+
+    Args:
+        shape: Points an axis of the fine grid.
+
+    Returns:
+        Points an axis of the coarse one.
+    """
+    return tuple((size + 1) // 2 for size in shape)
+
+
+def stencil(
+    in_channels: int,
+    out_channels: int,
+    padding: BoundaryPadding,
+    *,
+    kernel: Sequence[int] | None = None,
+    stride: int = 1,
+) -> nn.Module:
+    r"""Build a convolution without bias, for fields that ``padding`` was applied to.
+
+    .. math:: (K u)_i = \sum_{t=0}^{k-1} K_t\, u_{si - 1 + t}
+
+    with the width k and the stride s on every axis, :math:`K_t` a matrix between the channels. With s = 2 it
+    is a restriction to `coarser_shape`.
+
+    Args:
+        in_channels: Channels of the input.
+        out_channels: Channels of the output.
+        padding: What was applied to the input; the zeros of its boundary are added here.
+        kernel: Width k by axis; 3 by default. 4 fits where the stride is 2 and the size even.
+        stride: s, 1 or 2.
+
+    Returns:
+        The convolution.
+    """
+    dimension = len(padding.zeros)
+    widths = (3,) * dimension if kernel is None else tuple(kernel)
+    return CONVOLUTIONS[dimension - 1](
+        in_channels, out_channels, widths, stride=stride, padding=padding.zeros, bias=False
+    )
+
+
+def transfer_kernel(shape: Sequence[int]) -> tuple[int, ...]:
+    """Width by axis of a transfer whose coarse points lie in the middle of the fine ones: 4 if even, else 3.
+
+    Args:
+        shape: Points an axis of the fine grid.
+
+    Returns:
+        The widths.
+    """
+    return tuple(3 if size % 2 else 4 for size in shape)
+
+
+class Prolongation(nn.Module):
+    r"""Transposed convolution of stride 2 from `coarser_shape` to a shape of any parity, without bias.
+
+    .. math:: (P c)_j = \sum_{i,\ 0 \le j + 1 - 2i < k} P_{j + 1 - 2i}\, c_i
+
+    with the width k = 4 on axes with an even number of fine points, and k = 3 on odd ones, where the first
+    and the last points of both grids coincide. Beyond the ends :math:`c` continues by the boundary condition;
+    on a periodic axis of even size, P commutes with shifts by two fine points.
+
+    Args:
+        in_channels: Channels of the coarse field.
+        out_channels: Channels of the fine one.
+        shape: Points an axis of the fine grid; of other grids, the same are even.
+        padding: What lies beyond the ends of the grid.
+    """
+
+    def __init__(
+        self, in_channels: int, out_channels: int, shape: Sequence[int], padding: BoundaryPadding
+    ) -> None:
+        super().__init__()
+        self.padding = padding
+        # Where the size is odd, no point outside reaches in.
+        self.axes = [size % 2 == 0 for size in shape]
+        # A transposed convolution cuts its padding off: 1 aligns the grids, and each coarse point added
+        # outside is two fine points more.
+        cut = [3 if even and not zero else 1 for even, zero in zip(self.axes, padding.zeros, strict=True)]
+        self.convolution = TRANSPOSED_CONVOLUTIONS[len(cut) - 1](
+            in_channels, out_channels, transfer_kernel(shape), stride=2, padding=tuple(cut), bias=False
+        )
+
+    def forward(
+        self, values: Float[Tensor, "batch in_channels *coarse_shape"]
+    ) -> Float[Tensor, "batch out_channels *shape"]:
+        """Prolong a coarse field.
+
+        Args:
+            values: Field on the coarse grid.
+
+        Returns:
+            Field on the fine one.
+        """
+        return self.convolution(self.padding(values, self.axes))
