@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import torch
 
-from pdeops.domains import Field
+from pdeops.domains import Domain, Field
 
 
 class Batch:
@@ -35,6 +35,11 @@ class Batch:
         """Return the batch on a device."""
         targets = None if self.targets is None else self.targets.to(device, non_blocking=non_blocking)
         return type(self)(self.inputs.to(device, non_blocking=non_blocking), targets)
+
+    def on(self, input_domain: Domain, output_domain: Domain) -> Batch:
+        """Return the batch with domains that are the same as its own, but other objects."""
+        targets = None if self.targets is None else replace(self.targets, domain=output_domain)
+        return type(self)(replace(self.inputs, domain=input_domain), targets)
 
     def pin_memory(self) -> Batch:
         """Return the batch in page-locked memory, from which copies to a GPU run in the background."""

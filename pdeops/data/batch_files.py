@@ -12,7 +12,7 @@ import torch
 
 from pdeops.data.recipe import Recipe, sample_seeds
 from pdeops.data.restriction import restrict
-from pdeops.data.schema import FieldLayout, Metadata, StoreError
+from pdeops.data.schema import FieldLayout, Metadata, StoreError, share_domains
 from pdeops.data.writing import atomic_file, stored_values
 
 
@@ -129,6 +129,7 @@ class BatchFiles:
                     raise StoreError(f"{path}: expected a batch of {self.recipe.key}, got another one")
                 names = [f"inputs/{name}" for name in file["inputs"]] + ["outputs"]
                 layouts = {name: FieldLayout.read(file[name]) for name in names}
+                layouts = share_domains(layouts, (self.recipe.domain, self.recipe.solver_grid))
                 values = {name: file[name]["values"][()] for name in names}
         except (OSError, KeyError, RuntimeError) as error:
             raise StoreError(

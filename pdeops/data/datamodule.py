@@ -8,6 +8,7 @@ from pathlib import Path
 from lightning import LightningDataModule
 from torch.utils.data import DataLoader
 
+from pdeops.data.batch import Batch
 from pdeops.data.dataset import FieldDataset
 from pdeops.data.generation import generate_from
 from pdeops.data.loaders import make_loader
@@ -265,6 +266,14 @@ class PDEDataModule(LightningDataModule):
     def predict_dataloader(self) -> DataLoader | list:
         """Test pairs in order; their targets serve to compare with."""
         return self._in_order("test")
+
+    def on_before_batch_transfer(self, batch: Batch, dataloader_idx: int) -> Batch:
+        """Put a batch on this process's own domains: what a process of the loader sends are copies.
+
+        Meshes are compared by identity, and what an operator or a norm keeps for one would be computed anew
+        for every copy.
+        """
+        return batch.on(self.input_domain, self.output_domain)
 
     def _in_order(self, split: str) -> DataLoader | list:
         dataset = self.dataset(split)

@@ -27,14 +27,14 @@ from pdeops.data.recipe import Recipe, ReferenceSolver
 from pdeops.data.schema import StoreError
 from pdeops.data.store import Store
 from pdeops.data.writing import atomic_file, create_dataset, write_batch
-from pdeops.domains import Grid
+from pdeops.domains import Domain
 from pdeops.problems import Problem
 
 
 def generate(
     problem: Problem,
     solver: ReferenceSolver,
-    domain: Grid,
+    domain: Domain,
     times: Sequence[float] | Tensor | None,
     num_samples: int,
     seed: int,
@@ -42,7 +42,7 @@ def generate(
     *,
     num_validation: int = 0,
     num_test: int = 0,
-    solver_domain: Grid | None = None,
+    solver_domain: Domain | None = None,
     solver_batch_size: int = 16,
     dtype: str = "float32",
     device: str = "cpu",
@@ -54,14 +54,14 @@ def generate(
     Args:
         problem: The problem.
         solver: The solver.
-        domain: Grid of the stored fields.
+        domain: Grid or mesh of the stored fields.
         times: Times of the stored frames; None for a steady problem.
         num_samples: Number of samples of all splits.
         seed: Seed of the inputs.
         path: The HDF5 file to make.
         num_validation: Number of validation samples.
         num_test: Number of test samples.
-        solver_domain: Finer grid to solve on.
+        solver_domain: Finer grid or mesh to solve on.
         solver_batch_size: Number of samples solved at once.
         dtype: Type of the stored numbers.
         device: Where the solver works.

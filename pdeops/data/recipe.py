@@ -14,8 +14,10 @@ import numpy
 import torch
 from torch import Tensor
 
+from pdeops.data.restriction import restrict
 from pdeops.data.schema import Metadata, library_version
-from pdeops.domains import Domain, Field, Grid
+from pdeops.data.stored_meshes import domain_settings
+from pdeops.domains import Domain, Field, Grid, Mesh
 from pdeops.problems import Problem
 
 # Raise it when this library makes other numbers from the same settings.
@@ -46,33 +48,34 @@ class Recipe:
     Args:
         problem: The problem, with its parameters.
         solver: The solver, with its settings.
-        domain: Grid of the stored fields.
+        domain: Grid or mesh of the stored fields, one for all samples.
         times: Times of the stored frames, ascending from 0 on; None for a steady problem.
         num_samples: Number of samples of all splits.
         seed: Seed of the inputs; sample ``i`` depends on (seed, i) only.
         num_validation: Number of validation samples.
         num_test: Number of test samples. They come first, validation next, so that a larger training set
             keeps the same test set.
-        solver_domain: Finer grid to solve on, see `restrict`; the stored one by default.
+        solver_domain: Finer domain to solve on, see `restrict`; the stored one by default.
         solver_batch_size: Number of samples solved at once. 8 to 64 keeps two-dimensional spectral solvers
             in the cache.
         dtype: Type of the stored numbers; float32 (half the size, 7 digits) or float64.
         device: Where the solver works. Other devices round differently, so it is part of the key.
 
     Raises:
-        ValueError: A number, time or name is out of range, or the grid does not fit the problem.
-        TypeError: The stored domain is not a grid.
+        ValueError: A number, time or name is out of range, a domain does not fit the problem, or the two
+            domains do not fit each other.
+        TypeError: The stored domain is no domain.
     """
 
     problem: Problem
     solver: ReferenceSolver
-    domain: Grid
+    domain: Domain
     times: tuple[float, ...] | None
     num_samples: int
     seed: int
     num_validation: int = 0
     num_test: int = 0
-    solver_domain: Grid | None = None
+    solver_domain: Domain | None = None
     solver_batch_size: int = 16
     dtype: str = "float32"
     device: str = "cpu"
@@ -81,8 +84,10 @@ class Recipe:
         """Check all settings, before any computing."""
         if self.times is not None:
             object.__setattr__(self, "times", tuple(float(time) for time in self.times))
-        if not isinstance(self.domain, Grid):
-            raise TypeError(f"generation: expected a Grid to store on, got {type(self.domain).__name__}")
+        if not isinstance(self.domain, (Grid, Mesh)):
+            raise TypeError(
+                f"generation: expected a Grid or Mesh to store on, got {type(self.domain).__name__}"
+            )
         for name, minimum in (
             ("num_samples", 1),
             ("solver_batch_size", 1),
@@ -103,6 +108,12 @@ class Recipe:
             raise ValueError(f"generation: dtype: expected 'float32' or 'float64', got {self.dtype!r}")
         self._check_times()
         self.problem.check_domain(self.solver_grid)
+        self._check_restriction()
+
+    def _check_restriction(self) -> None:
+        """Restrict zeros, so that domains that do not nest are refused before anything is solved."""
+        zeros = torch.zeros(1, 1, *self.solver_grid.shape)
+        restrict(Field(zeros, self.solver_grid, ("zero",)), self.domain)
 
     def _check_times(self) -> None:
         name = self.problem.name
@@ -119,8 +130,8 @@ class Recipe:
             )
 
     @property
-    def solver_grid(self) -> Grid:
-        """The grid that is solved on."""
+    def solver_grid(self) -> Domain:
+        """The grid or mesh that is solved on."""
         return self.domain if self.solver_domain is None else self.solver_domain
 
     @property
@@ -159,8 +170,8 @@ class Recipe:
             "problem_parameters": dict(self.problem.parameters),
             "solver": import_path(self.solver),
             "solver_settings": dict(self.solver.settings),
-            "domain": self.domain.to_dict(),
-            "solver_domain": self.solver_grid.to_dict(),
+            "domain": domain_settings(self.domain),
+            "solver_domain": domain_settings(self.solver_grid),
             "times": None if self.times is None else list(self.times),
             "num_samples": self.num_samples,
             "seed": self.seed,

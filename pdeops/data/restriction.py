@@ -1,14 +1,21 @@
-"""From a fine grid to a coarser one, as published data sets were made from fine solutions."""
+"""From a fine domain to a coarser one, as published data sets were made from fine solutions."""
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import torch
+from scipy.spatial import cKDTree
 
-from pdeops.domains import Axis, AxisKind, Field, Grid
+from pdeops.data.stored_meshes import same_domain
+from pdeops.domains import Axis, AxisKind, Domain, Field, Grid, Mesh
+
+COINCIDENT = 1e-9
+"""Largest distance of two points that count as one, relative to the size of the domain."""
 
 
-def restrict(field: Field, domain: Grid) -> Field:
-    """Bring a field to a coarser grid of the same box, axis by axis.
+def restrict(field: Field, domain: Domain) -> Field:
+    """Bring a field to a coarser grid of the same box, axis by axis, or to a mesh that its own one refines.
 
     - Periodic axes: the spectrum is truncated (`Field.resample`), so no wave is aliased.
     - Nodes, cells, Chebyshev: the values at the points that both grids share, unchanged. Such points exist
@@ -16,24 +23,29 @@ def restrict(field: Field, domain: Grid) -> Field:
       ``coarse`` (cells). Discontinuous coefficients keep their two values this way.
     - Cells with an even ratio share no centres: mean of the fine cells inside each coarse cell, which is the
       exact cell average of a finite-volume solution, second order at the centre, and blurs interfaces.
+    - Meshes: the values at the points that both share, unchanged; every point of the coarse mesh has to be
+      one of the fine mesh, as `pdeops.domains.refine_mesh` leaves them.
 
     Args:
-        field: Field on the fine grid.
-        domain: The coarse grid.
+        field: Field on the fine domain.
+        domain: The coarse domain.
 
     Returns:
-        The field on the coarse grid.
+        The field on the coarse domain.
 
     Raises:
-        ValueError: The boxes or kinds differ, or an axis cannot be coarsened this way.
-        TypeError: The field lives on a mesh.
+        ValueError: Boxes or kinds differ, an axis cannot be coarsened this way, or meshes do not nest.
     """
-    if field.domain == domain:
-        return field
     fine = field.domain
-    if not isinstance(fine, Grid):
-        raise TypeError(
-            "restrict: expected a field on a Grid, got one on a Mesh; try Field.at for its points"
+    if same_domain(fine, domain):
+        return replace(field, domain=domain)
+    if isinstance(fine, Mesh) and isinstance(domain, Mesh):
+        points = _shared_points(fine, domain).to(field.values.device)
+        return replace(field, values=field.values.index_select(-1, points), domain=domain)
+    if not (isinstance(fine, Grid) and isinstance(domain, Grid)):
+        raise ValueError(
+            f"restrict: expected two grids or two meshes, got a {type(fine).__name__} to coarsen to a "
+            f"{type(domain).__name__}; try pdeops.domains.grid_mesh"
         )
     if len(fine.axes) != len(domain.axes) or any(
         axis.with_num_points(target.num_points) != target or axis.num_points < target.num_points
@@ -56,10 +68,23 @@ def restrict(field: Field, domain: Grid) -> Field:
     return Field(values, domain, field.channels, field.units, field.times)
 
 
+def _shared_points(fine: Mesh, coarse: Mesh) -> torch.Tensor:
+    """Number in the fine mesh of each point of the coarse one."""
+    size = float((coarse.points.amax(dim=0) - coarse.points.amin(dim=0)).max())
+    distance, number = cKDTree(fine.points.numpy()).query(coarse.points.numpy())
+    missing = int((distance > COINCIDENT * size).sum())
+    if missing:
+        raise ValueError(
+            f"restrict: expected a finer mesh with all {coarse.num_points} points of the coarse one among "
+            f"its own, got one without {missing} of them; try pdeops.domains.refine_mesh"
+        )
+    return torch.from_numpy(number)
+
+
 def _coarsen(values: torch.Tensor, dim: int, axis: Axis, target: Axis) -> torch.Tensor:
     distance = (axis.points[None, :] - target.points[:, None]).abs()
     nearest = distance.min(dim=1)
-    if bool((nearest.values < 1e-9 * axis.length).all()):
+    if bool((nearest.values < COINCIDENT * axis.length).all()):
         return values.index_select(dim, nearest.indices.to(values.device))
     ratio, rest = divmod(axis.num_points, target.num_points)
     if axis.kind is AxisKind.CELLS and rest == 0:

@@ -19,8 +19,8 @@ Dictionaries are JSON; nothing is ever pickled.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, fields, replace
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
@@ -28,7 +28,7 @@ import h5py
 import numpy
 import torch
 
-from pdeops.data.stored_meshes import read_mesh_group, write_mesh_group
+from pdeops.data.stored_meshes import read_mesh_group, shared_domain, write_mesh_group
 from pdeops.domains import Domain, Field, Grid
 
 FORMAT = "pdeops-dataset"
@@ -153,6 +153,25 @@ class FieldLayout:
                 "try generating the file again"
             )
         return layout
+
+
+def share_domains(layouts: Mapping[str, FieldLayout], known: Sequence[Domain] = ()) -> dict[str, FieldLayout]:
+    """The layouts with one object for each domain, however many fields lie on it.
+
+    Args:
+        layouts: Layouts by name.
+        known: Domains to take first where they are the same.
+
+    Returns:
+        The same layouts; equal meshes are now identical.
+    """
+    met = list(known)
+    result = {}
+    for name, layout in layouts.items():
+        domain = shared_domain(layout.domain, met)
+        met.append(domain)
+        result[name] = replace(layout, domain=domain)
+    return result
 
 
 @dataclass(frozen=True)

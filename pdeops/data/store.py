@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import h5py
 import numpy
 
-from pdeops.data.schema import SPLITS, FieldLayout, Metadata, StoreError
-from pdeops.data.stored_meshes import shared_mesh
-from pdeops.domains import Field, Mesh
+from pdeops.data.schema import SPLITS, FieldLayout, Metadata, StoreError, share_domains
+from pdeops.domains import Field
 
 
 class Store:
@@ -65,7 +63,7 @@ class Store:
         names = tuple(self._file["inputs"])
         layouts = {f"inputs/{name}": FieldLayout.read(self._file[f"inputs/{name}"]) for name in names}
         layouts["outputs"] = FieldLayout.read(self._file["outputs"])
-        layouts = _with_shared_meshes(layouts)
+        layouts = share_domains(layouts)
         self._codes = self._file["split"][()]
         complete = self._file["complete"][()]
         self.layouts = layouts
@@ -178,18 +176,6 @@ class Store:
     def __setstate__(self, state: dict[str, Any]) -> None:
         self.__dict__.update(state)
         self._file = _open(self.path)
-
-
-def _with_shared_meshes(layouts: Mapping[str, FieldLayout]) -> dict[str, FieldLayout]:
-    """The layouts with one mesh for all fields that were stored on the same one."""
-    known: list[Mesh] = []
-    result = dict(layouts)
-    for name, layout in layouts.items():
-        if isinstance(layout.domain, Mesh):
-            mesh = shared_mesh(layout.domain, known)
-            known.append(mesh)
-            result[name] = replace(layout, domain=mesh)
-    return result
 
 
 def _open(path: Path) -> h5py.File:

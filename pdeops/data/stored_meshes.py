@@ -1,15 +1,17 @@
-"""Meshes inside HDF5 files."""
+"""Meshes inside HDF5 files, and telling that two of them are the same."""
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Sequence
+from typing import Any
 
 import h5py
 import numpy
 import torch
 from torch import Tensor
 
-from pdeops.domains import Mesh
+from pdeops.domains import Domain, Grid, Mesh
 
 POINTS, SIMPLICES, BOUNDARIES = "mesh/points", "mesh/simplices", "mesh/boundaries"
 
@@ -50,17 +52,51 @@ def read_mesh_group(group: h5py.Group) -> Mesh:
     return Mesh(points, _integers(group[SIMPLICES]), boundaries)
 
 
-def shared_mesh(mesh: Mesh, known: Sequence[Mesh]) -> Mesh:
-    """The mesh among those known that is the same, or this one: meshes are compared by identity.
+def same_domain(first: Domain, second: Domain) -> bool:
+    """Whether two domains are the same: meshes compare by identity, and one read twice is two objects.
 
     Args:
-        mesh: A mesh.
-        known: Meshes that were read before.
+        first: Grid or mesh.
+        second: Grid or mesh.
 
     Returns:
-        One of them where points, simplices and boundary parts are equal.
+        For meshes, whether points, simplices and boundary parts are equal to the last bit.
     """
-    return next((other for other in known if _same(mesh, other)), mesh)
+    if isinstance(first, Mesh) and isinstance(second, Mesh):
+        return first is second or _same(first, second)
+    return first == second
+
+
+def shared_domain(domain: Domain, known: Sequence[Domain]) -> Domain:
+    """The domain among those known that is the same, or this one, so that identity tells meshes apart again.
+
+    Args:
+        domain: Grid or mesh.
+        known: Domains that were met before.
+
+    Returns:
+        One of them where there is one.
+    """
+    return next((other for other in known if same_domain(domain, other)), domain)
+
+
+def domain_settings(domain: Domain) -> dict[str, Any]:
+    """Plain description of a domain for the key of a data set: a grid in full, a mesh by its digest.
+
+    Args:
+        domain: Grid or mesh.
+
+    Returns:
+        Plain containers; equal for domains that are the same, and for no others.
+    """
+    if isinstance(domain, Grid):
+        return domain.to_dict()
+    digest = hashlib.sha256()
+    parts = sorted(domain.boundaries.items())
+    for name, tensor in (("points", domain.points), ("simplices", domain.simplices), *parts):
+        digest.update(f"{name}{tuple(tensor.shape)}".encode() + tensor.contiguous().numpy().tobytes())
+    size = {"dimension": domain.dimension, "points": domain.num_points, "cells": len(domain.simplices)}
+    return {"mesh": digest.hexdigest(), **size}
 
 
 def _integers(dataset: h5py.Dataset) -> Tensor:

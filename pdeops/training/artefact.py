@@ -11,6 +11,7 @@ import torch
 
 from pdeops import __version__
 from pdeops.data import PDEDataModule, Window
+from pdeops.data.stored_meshes import shared_domain
 from pdeops.domains import Domain, Grid, Mesh
 
 ARTEFACT_KEY = "pdeops"
@@ -98,13 +99,15 @@ class Artefact:
                 f"{plain.get('versions', 'an unknown version')}, this is pdeops {__version__}"
             )
         try:
+            input_domain = _domain_from_dict(plain["input_domain"])
+            output_domain = shared_domain(_domain_from_dict(plain["output_domain"]), [input_domain])
             return cls(
                 operator=dict(plain["operator"]),
                 input_channels=tuple(plain["input_channels"]),
                 variables=tuple(plain["variables"]),
                 units=dict(plain["units"]),
-                input_domain=_domain_from_dict(plain["input_domain"]),
-                output_domain=_domain_from_dict(plain["output_domain"]),
+                input_domain=input_domain,
+                output_domain=output_domain,
                 window=None if plain["window"] is None else Window(**plain["window"]),
                 time_step=plain["time_step"],
                 problem=plain["problem"],

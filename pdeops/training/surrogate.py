@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 import torch
 from torch import Tensor
 
 from pdeops.data import Normaliser
+from pdeops.data.stored_meshes import same_domain
 from pdeops.domains import Domain, Field, Grid
 from pdeops.operators import Operator
 from pdeops.training.artefact import Artefact
@@ -88,9 +90,15 @@ class Surrogate:
     def _run(self, inputs: Inputs, num_frames: int, domain: Domain | None) -> Field:
         given = self._assemble(inputs)
         artefact = self.artefact
-        window = artefact.window
+        where, trained = given.domain, artefact.input_domain
         any_query = type(self.operator).capabilities.any_query
-        query = domain if any_query and domain is not None and domain != given.domain else None
+        query = domain if any_query and domain is not None and not same_domain(domain, where) else None
+        if same_domain(where, trained):
+            # Equal meshes are two objects; the operator knows its own.
+            given = replace(given, domain=trained)
+            where = where if same_domain(trained, artefact.output_domain) else artefact.output_domain
+        where = where if query is None else query
+        window = artefact.window
         points = None if query is None else query.points.to(given.values)
         call_frames = 1 if window is None else window.frames_per_call
         num_calls = -(-num_frames // call_frames)
@@ -117,15 +125,14 @@ class Surrogate:
         )
         values = torch.cat(list(calls), dim=1)
         variables = len(artefact.variables)
-        where = query if query is not None else artefact.output_domain
-        if query is None and given.domain != artefact.input_domain:
-            where = given.domain
         names, units, times = artefact.variables, artefact.units_of(artefact.variables), None
         if window is not None:
             values = values.unflatten(1, (-1, variables))[:, :num_frames]
             times = torch.arange(1, num_frames + 1, dtype=torch.float64) * (artefact.time_step or 1.0)
         prediction = Field(values, where, names, units, times)
-        return prediction if domain is None else prediction.resample(domain)
+        if domain is None or same_domain(domain, where):
+            return prediction
+        return prediction.resample(domain)
 
     def _assemble(self, inputs: Inputs) -> Field:
         """One field with the input channels in the order of the training."""
@@ -156,7 +163,7 @@ class Surrogate:
             parts.append(inputs[name])
         first = parts[0]
         for part in parts[1:]:
-            if part.domain is not first.domain and part.domain != first.domain:
+            if not same_domain(part.domain, first.domain):
                 raise ValueError(
                     "predict: expected all inputs on one domain, got several; try Field.resample"
                 )
@@ -207,7 +214,7 @@ class Surrogate:
             )
         given = self._in_order(given, expected)
         trained = self.artefact.input_domain
-        if given.domain == trained or given.domain is trained:
+        if same_domain(given.domain, trained):
             return given
         if not _same_box(given.domain, trained):
             raise ValueError(f"predict: expected inputs on {trained}, got {given.domain}; try Field.at")
