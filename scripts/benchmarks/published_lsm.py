@@ -76,8 +76,6 @@ class PublishedSpectralBlock(nn.Module):
         patch: Points of a patch.
     """
 
-    frequencies: Tensor
-
     def __init__(self, channels: int, patch: list[int]) -> None:
         super().__init__()
         self.channels = channels
@@ -86,7 +84,6 @@ class PublishedSpectralBlock(nn.Module):
         self.decode = nn.Conv2d(channels, channels, 1)
         self.tokens = nn.Parameter(torch.rand(HEADS, TOKENS, channels // HEADS) / channels)
         self.weights = nn.Parameter(torch.rand(channels, 2 * BASIS) / channels)
-        self.register_buffer("frequencies", math.pi * torch.arange(BASIS) / BASIS, persistent=False)
 
     def forward(self, values: Tensor) -> Tensor:
         """Map (batch, channels, height, width) to the same shape; the patch divides height and width."""
@@ -109,7 +106,8 @@ class PublishedSpectralBlock(nn.Module):
         """Add a series in sines and cosines of every value, with coefficients for each channel."""
         shape = tokens.shape
         values = tokens.permute(0, 1, 3, 2).reshape(len(tokens), self.channels, TOKENS)
-        angles = values.unsqueeze(-1) * self.frequencies
+        frequencies = math.pi / BASIS * torch.arange(BASIS, dtype=values.dtype, device=values.device)
+        angles = values.unsqueeze(-1) * frequencies
         basis = torch.cat((torch.sin(angles), torch.cos(angles)), dim=-1)
         values = values + torch.einsum("pctn,cn->pct", basis, self.weights)
         return values.reshape(shape[0], HEADS, shape[3], TOKENS).permute(0, 1, 3, 2)
