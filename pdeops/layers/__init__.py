@@ -15,6 +15,8 @@ from pdeops.layers.local_convolution import LocalConvolution
 from pdeops.layers.mode_block import Basis, ModeBlock, basis_kinds
 from pdeops.layers.multigrid_cycle import MultigridCycle, Restrict, level_shapes
 from pdeops.layers.padding import crop, pad, padded_shape
+from pdeops.layers.physics_attention import PhysicsAttention
+from pdeops.layers.point_positions import PointPositions, PositionKind
 from pdeops.layers.spectral_convolution import SpectralConvolution
 from pdeops.layers.transforms import TransformMethod, TruncatedTransform
 
@@ -31,6 +33,9 @@ __all__ = [
     "LocalConvolution",
     "ModeBlock",
     "MultigridCycle",
+    "PhysicsAttention",
+    "PointPositions",
+    "PositionKind",
     "Prolongation",
     "Restrict",
     "SpectralConvolution",

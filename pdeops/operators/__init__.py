@@ -2,16 +2,19 @@
 
 from pdeops.operators.ffno import FFNO
 from pdeops.operators.fno import FNO
+from pdeops.operators.lsm import LSM
 from pdeops.operators.mgno import MgNO
 from pdeops.operators.operator import Capabilities, Operator, SpectralOperator
 from pdeops.operators.t1 import T1
 from pdeops.operators.t1_published import T1Published
 from pdeops.operators.t1_unet import T1UNet
+from pdeops.operators.transolver import Transolver
 from pdeops.operators.unet import UNet
 
 __all__ = [
     "FFNO",
     "FNO",
+    "LSM",
     "T1",
     "Capabilities",
     "MgNO",
@@ -19,5 +22,6 @@ __all__ = [
     "SpectralOperator",
     "T1Published",
     "T1UNet",
+    "Transolver",
     "UNet",
 ]

@@ -16,12 +16,14 @@ from pdeops.operators import Operator, SpectralOperator
 # Architecture options that make each operator small; everything else is found by itself.
 OPTIONS: dict[str, dict[str, Any]] = {
     "FNO": {"modes": 3, "width": 6, "num_layers": 2, "projection_width": 8},
+    "LSM": {"width": 8, "depth": 2, "projection_width": 8, "modes": 3, "latent_size": 8},
     "T1": {"modes": 7, "width": 6, "num_layers": 2},
     "T1Published": {"modes": 7, "width": 6, "num_layers": 2},
     "T1UNet": {"modes": 7, "width": 8, "depth": 2},
     "MgNO": {"width": 6, "num_layers": 2, "num_levels": 2},
     "FFNO": {"modes": 4, "width": 6, "num_layers": 2, "projection_width": 8},
     "UNet": {"width": 8, "depth": 2},
+    "Transolver": {"width": 8, "num_layers": 2, "num_slices": 5, "num_heads": 2},
 }
 
 
