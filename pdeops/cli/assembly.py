@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from functools import partial
 from importlib.resources import files
 from pathlib import Path
@@ -14,33 +13,17 @@ import torch
 from hydra.errors import InstantiationException
 from hydra.utils import get_class, instantiate
 from lightning import Callback, Trainer
-from lightning.fabric.utilities.exceptions import MisconfigurationException
 from lightning.pytorch.callbacks import Checkpoint
 from omegaconf import DictConfig, OmegaConf
 
-from pdeops.cli.errors import UserError
+from pdeops.cli.domains import asked_mesh, build_domain
+from pdeops.cli.errors import UserError, section
 from pdeops.cli.options import options
 from pdeops.data import PDEDataModule, Recipe, ReferenceSolver, Store, Window
-from pdeops.domains import Domain, Grid
+from pdeops.domains import Domain
 from pdeops.operators import Operator, SpectralOperator
 from pdeops.problems import Problem
 from pdeops.training import FrequencyRelativeL2, SupervisedOperator, describe
-
-# What constructors raise at values that do not suit them.
-EXPECTED = (TypeError, ValueError, ArithmeticError, ImportError, MisconfigurationException)
-
-
-@contextmanager
-def section(name: str) -> Iterator[None]:
-    """Say which part of the configuration a wrong type or value came from."""
-    try:
-        yield
-    except InstantiationException as error:
-        cause = error.__cause__
-        reason = cause if isinstance(cause, EXPECTED) else error
-        raise UserError(f"the configuration of '{name}' does not work: {reason}") from error
-    except EXPECTED as error:
-        raise UserError(f"the configuration of '{name}' does not work: {error}") from error
 
 
 def generate_data(data: PDEDataModule) -> None:
@@ -85,16 +68,21 @@ def build_recipe(config: DictConfig, problem: Problem) -> Recipe:
         problem: The problem.
 
     Returns:
-        What is to be solved, on which grid, for which times and seeds.
+        What is to be solved, where, for which times and seeds.
 
     Raises:
-        UserError: A number is of the wrong type or out of range.
+        UserError: A number is of the wrong type or out of range, or there is no such mesh.
     """
     data = config.data
     solver = build_solver(config)
+    mesh = asked_mesh(config)
+    finer = data.solver_resolution
+    if mesh is not None and finer is not None:
+        raise UserError(
+            f"data.solver_resolution: expected null on a mesh, got {list(finer)}; try refinement=1"
+        )
     with section("data"):
-        domain = build_domain(problem, data.resolution)
-        finer = data.solver_resolution
+        domain = build_domain(problem, data.resolution) if mesh is None else mesh
         return Recipe(
             problem=problem,
             solver=solver,
@@ -108,21 +96,6 @@ def build_recipe(config: DictConfig, problem: Problem) -> Recipe:
             solver_batch_size=data.solver_batch_size,
             dtype=data.dtype,
         )
-
-
-def build_domain(problem: Problem, resolution: Sequence[int]) -> Grid:
-    """Build the problem's grid with these numbers of points an axis.
-
-    Raises:
-        ValueError: The number of axes or a number of points does not fit.
-    """
-    shape = tuple(resolution) if not isinstance(resolution, (int, str)) else (resolution,)
-    if len(shape) != problem.dimension or not all(isinstance(count, int) and count > 0 for count in shape):
-        raise ValueError(
-            f"resolution: expected {problem.dimension} positive numbers of points for {problem.name}, "
-            f"got {list(shape)}; try {[64] * problem.dimension}"
-        )
-    return problem.default_domain(shape)
 
 
 def build_times(

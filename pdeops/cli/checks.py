@@ -12,8 +12,8 @@ import torch
 from hydra.utils import instantiate
 from omegaconf import DictConfig, OmegaConf
 
-from pdeops.cli.assembly import build_window, section
-from pdeops.cli.errors import UserError
+from pdeops.cli.assembly import build_window
+from pdeops.cli.errors import UserError, section
 from pdeops.data import Recipe, Store
 from pdeops.data.schema import StoreError
 from pdeops.training.optimisation import scheduler_config

@@ -16,6 +16,9 @@ from omegaconf.errors import OmegaConfBaseException
 
 from pdeops.cli.suggestions import explain_composition
 
+# What constructors raise at values that do not suit them.
+EXPECTED = (TypeError, ValueError, ArithmeticError, ImportError, MisconfigurationException)
+
 EXIT_CODE = 2
 FULL_ERROR = "HYDRA_FULL_ERROR"
 DEBUG = "PDEOPS_DEBUG"
@@ -23,6 +26,19 @@ DEBUG = "PDEOPS_DEBUG"
 
 class UserError(Exception):
     """A mistake in what the user asked for; its text is all that the user sees."""
+
+
+@contextmanager
+def section(name: str) -> Iterator[None]:
+    """Say which part of the configuration a wrong type or value came from."""
+    try:
+        yield
+    except InstantiationException as error:
+        cause = error.__cause__
+        reason = cause if isinstance(cause, EXPECTED) else error
+        raise UserError(f"the configuration of '{name}' does not work: {reason}") from error
+    except EXPECTED as error:
+        raise UserError(f"the configuration of '{name}' does not work: {error}") from error
 
 
 def wants_traceback() -> bool:

@@ -13,7 +13,8 @@ import torch
 from omegaconf import DictConfig, OmegaConf
 
 from pdeops.cli import assembly
-from pdeops.cli.errors import UserError, guard, job
+from pdeops.cli.domains import build_domain, has_mesh
+from pdeops.cli.errors import UserError, guard, job, section
 from pdeops.cli.pictures import double, predict, read_pairs
 from pdeops.cli.result import print_table
 from pdeops.cli.run_folder import check_run_folder, check_writable, read_config
@@ -43,6 +44,11 @@ def evaluate(run: Path, resolution: Sequence[int] | None, device: str, data_fold
     config = read_config(run)
     config.paths.data = str(data_folder)
     surrogate = load(run, device=choose_device(device))
+    if resolution is not None and has_mesh(config):
+        raise UserError(
+            f"resolution: expected null for a run on a mesh of one's own, which has one resolution only, "
+            f"got {list(resolution)}"
+        )
     if resolution is not None and config.data.path is None:
         check_resolution(surrogate, config, resolution)
     dataset = read_test_data(config, resolution)
@@ -68,8 +74,8 @@ def evaluate(run: Path, resolution: Sequence[int] | None, device: str, data_fold
 
 def check_resolution(surrogate: Surrogate, config: DictConfig, resolution: Sequence[int]) -> None:
     """Raise a UserError when the model does not work at a resolution, before any data is made for it."""
-    with assembly.section("resolution"):
-        domain = assembly.build_domain(assembly.build_problem(config), resolution)
+    with section("resolution"):
+        domain = build_domain(assembly.build_problem(config), resolution)
     channels = surrogate.artefact.input_channels
     zeros = torch.zeros(1, len(channels), *domain.shape, dtype=torch.float64)
     try:
@@ -89,8 +95,10 @@ def read_test_data(config: DictConfig, resolution: Sequence[int] | None) -> Fiel
             config = OmegaConf.merge(config, {"data": {"num_train": 0, "num_validation": 0}})  # type: ignore[assignment]
             config.data.resolution = list(resolution)
             if config.data.solver_resolution is not None:
-                factor = config.data.solver_resolution[0] / own[0]
-                config.data.solver_resolution = [round(count * factor) for count in resolution]
+                config.data.solver_resolution = [
+                    refined(*counts)
+                    for counts in zip(resolution, own, config.data.solver_resolution, strict=True)
+                ]
         recipe = assembly.build_recipe(config, assembly.build_problem(config))
         data = assembly.build_data(config, recipe)
         check_writable(Path(config.paths.data))
@@ -106,6 +114,14 @@ def read_test_data(config: DictConfig, resolution: Sequence[int] | None) -> Fiel
     if not len(store.split("test")):
         raise UserError(f"{path}: expected test samples, got none; train with data.num_test above 0")
     return FieldDataset(StoreSamples(store, store.split("test"), None).in_memory(), window)
+
+
+def refined(count: int, own: int, finer: int) -> int:
+    """Points of the solver's axis, as much finer than ``count`` points as ``finer`` is than ``own``."""
+    if finer % own and own > 1 and (finer - 1) % (own - 1) == 0:
+        # Axes with points at both ends nest by their intervals.
+        return (count - 1) * ((finer - 1) // (own - 1)) + 1
+    return round(count * finer / own)
 
 
 def choose_device(name: str) -> str:

@@ -9,26 +9,30 @@ import torch
 
 from pdeops.cli.trajectories import predict_trajectories
 from pdeops.data import FieldDataset, PDEDataModule
-from pdeops.domains import Field, Grid
+from pdeops.data.stored_meshes import same_domain
+from pdeops.domains import Domain, Field, Grid
 from pdeops.export import (
     draw_comparison,
     draw_error_over_time,
     draw_learning_curve,
     draw_rollout,
     draw_spectrum,
+    on_image,
     write_vtk,
 )
+from pdeops.problems import Problem
 from pdeops.training import Surrogate, load, read_metrics
 
 SPECTRUM_SAMPLES = 16
 
 
-def write_pictures(run: Path, data: PDEDataModule, num_samples: int) -> None:
+def write_pictures(run: Path, data: PDEDataModule, problem: Problem, num_samples: int) -> None:
     """Draw the learning curve, predictions beside the truth and their spectra; write VTK files.
 
     Args:
         run: A run folder with a checkpoint; the prediction is made by loading it.
         data: Data module that was set up.
+        problem: Knows where each sample lies.
         num_samples: Number of test pairs to show; 0 for none.
     """
     pictures = run / "pictures"
@@ -44,13 +48,22 @@ def write_pictures(run: Path, data: PDEDataModule, num_samples: int) -> None:
     inputs, truth = read_pairs(dataset, torch.linspace(0, len(dataset) - 1, count).long().tolist())
     prediction = double(predict(surrogate, inputs, truth))
     inputs, truth = double(inputs), double(truth)
-    draw_comparison(prediction, truth, pictures / "comparison.png", inputs=inputs, num_samples=num_samples)
+    images = [place(problem, inputs, truth, sample) for sample in range(count)]
+    draw_comparison(
+        prediction,
+        truth,
+        pictures / "comparison.png",
+        inputs=inputs,
+        images=images,
+        num_samples=num_samples,
+    )
     if isinstance(truth.domain, Grid) and truth.domain.is_periodic:
         draw_spectrum({"truth": truth, surrogate_name(run): prediction}, pictures / "spectrum.png")
     trajectories = predict_trajectories(surrogate, data, SPECTRUM_SAMPLES)
     if trajectories is None:
         for sample in range(min(num_samples, count)):
-            write_prediction(run / "prediction" / f"sample_{sample}", prediction, truth, sample, inputs)
+            path = run / "prediction" / f"sample_{sample}"
+            write_prediction(path, prediction, truth, sample, inputs, image=images[sample])
         return
     rolled, frames = trajectories
     draw_error_over_time(rolled, frames, pictures / "error_over_time.png")
@@ -90,12 +103,38 @@ def surrogate_name(run: Path) -> str:
     return run.parent.name or "prediction"
 
 
+def place(problem: Problem, inputs: Field, outputs: Field, sample: int) -> Domain:
+    """Where the outputs of a sample are shown: the problem's image of it, or their own domain.
+
+    Args:
+        problem: The problem.
+        inputs: All input channels.
+        outputs: What is shown; a problem places its inputs, so outputs on another domain stay there.
+        sample: Number of the sample.
+
+    Returns:
+        The domain to show it on.
+    """
+    if not same_domain(inputs.domain, outputs.domain):
+        return outputs.domain
+    image = problem.image({name: inputs.select(name) for name in inputs.channels}, sample)
+    return outputs.domain if image is inputs.domain else image
+
+
 def write_prediction(
-    path: Path, prediction: Field, truth: Field, sample: int, inputs: Field | None = None
+    path: Path,
+    prediction: Field,
+    truth: Field,
+    sample: int,
+    inputs: Field | None = None,
+    *,
+    image: Domain | None = None,
 ) -> None:
-    """Write prediction, truth and error of one sample, and the inputs where they share the grid."""
+    """Write prediction, truth and error of one sample, and the inputs where they share the domain."""
     error = replace(truth, values=prediction.values - truth.values)
     fields = {"prediction": prediction, "truth": truth, "error": error}
     if inputs is not None and inputs.domain == truth.domain:
         fields["input"] = inputs
+    if image is not None:
+        fields = {name: on_image(field, image) for name, field in fields.items()}
     write_vtk(fields, path, sample=sample)

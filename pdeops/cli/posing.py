@@ -1,22 +1,22 @@
-"""Where a problem is posed: the grid or mesh asked for, or the first on which the solver can work."""
+"""Where a problem is solved: on the domain asked for, or the first on which the solver can work."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from importlib.resources import files
-from typing import Any, Protocol, cast, runtime_checkable
+from typing import Protocol, cast, runtime_checkable
 
 from hydra.errors import InstantiationException
-from hydra.utils import get_method, instantiate
-from omegaconf import DictConfig, ListConfig, OmegaConf
+from hydra.utils import instantiate
+from omegaconf import DictConfig, OmegaConf
 from torch import Tensor
 
-from pdeops.cli.assembly import build_domain, section
-from pdeops.cli.errors import UserError
+from pdeops.cli.domains import asked_mesh, build_domain
+from pdeops.cli.errors import UserError, section
 from pdeops.cli.options import options
 from pdeops.data import ReferenceSolver
-from pdeops.domains import AxisKind, Domain, Grid, Mesh, grid_mesh, read_mesh, refine_mesh
+from pdeops.domains import AxisKind, Domain, Grid, Mesh, grid_mesh
 from pdeops.problems import ExactSolution, Problem
 
 LARGEST_MISMATCH = 1e-6
@@ -67,52 +67,27 @@ def pose(config: DictConfig, problem: Problem, solver: ClassicalSolver) -> Domai
 
 def asked_domain(config: DictConfig, problem: Problem) -> Domain | None:
     """The domain of the command line, or None where it is left to the problem and the solver."""
-    if config.mesh is not None and config.get("domain") is not None:
-        raise UserError("mesh, domain: expected one of them, got both")
-    if config.mesh is None and config.get("domain") is None:
-        if config.refinement:
-            raise UserError("refinement: expected a mesh to refine, got a grid; try resolution=[...]")
-        if config.kind is None:
-            return None
-        with section("kind"):
-            return of_kind(build_domain(problem, config.resolution), AxisKind(config.kind))
-    if config.kind is not None:
+    mesh = asked_mesh(config)
+    if config.kind is None:
+        return mesh
+    if mesh is not None:
         raise UserError("kind: expected null on a mesh, whose points are of no kind")
-    if config.mesh is not None:
-        with section("mesh"):
-            mesh = read_mesh(config.mesh)
-    else:
-        mesh = make_mesh(config.domain)
-        if not isinstance(mesh, Mesh):
-            raise UserError(f"domain: expected a maker of meshes, got one of a {type(mesh).__name__}")
-    if not isinstance(config.refinement, int) or config.refinement < 0:
-        raise UserError(f"refinement: expected a whole number of at least 0, got {config.refinement}")
-    return refine_mesh(mesh, config.refinement) if config.refinement else mesh
-
-
-def make_mesh(node: DictConfig) -> Any:
-    """Call a maker of meshes with the settings of its node.
-
-    Raises:
-        UserError: A setting does not work.
-    """
-    settings = {str(name): as_tuples(value) for name, value in node.items() if name != "_target_"}
-    with section("domain"):
-        return get_method(node._target_)(**settings)
-
-
-def as_tuples(value: Any) -> Any:
-    """A value of the configuration with tuples for lists, as makers of meshes take them."""
-    if isinstance(value, (list, tuple, ListConfig)):
-        return tuple(as_tuples(item) for item in value)
-    return value
+    with section("kind"):
+        own = build_domain(problem, config.resolution)
+        if not isinstance(own, Grid):
+            raise UserError(
+                f"kind: expected null for {problem.name}, which lives on a mesh, got {config.kind}"
+            )
+        return of_kind(own, AxisKind(config.kind))
 
 
 def boxes(config: DictConfig, problem: Problem) -> Iterator[Domain]:
-    """The problem's own grid, then the same box with other kinds of axes, then as a mesh."""
+    """The problem's own grid or mesh, then a grid's box with other kinds of axes, then as a mesh."""
     with section("resolution"):
         own = build_domain(problem, config.resolution)
     yield own
+    if not isinstance(own, Grid):
+        return
     for kind in problem.axis_kinds:
         if any(axis.kind is not kind for axis in own.axes):
             yield of_kind(own, kind)

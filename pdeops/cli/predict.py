@@ -11,14 +11,15 @@ import numpy
 import torch
 from omegaconf import DictConfig
 
+from pdeops.cli.assembly import build_problem
 from pdeops.cli.errors import UserError, guard, job
 from pdeops.cli.evaluate import choose_device
-from pdeops.cli.pictures import double
+from pdeops.cli.pictures import double, place
 from pdeops.cli.result import shorten
-from pdeops.cli.run_folder import check_run_folder, check_writable
+from pdeops.cli.run_folder import check_run_folder, check_writable, read_config
 from pdeops.cli.suggestions import did_you_mean
 from pdeops.domains import Domain, Field, Grid
-from pdeops.export import write_vtk
+from pdeops.export import on_image, write_vtk
 from pdeops.training import load
 
 ARRAYS = (".h5", ".hdf5", ".npz")
@@ -57,7 +58,8 @@ def predict(run: Path, source: Path, target: Path, sample: int, device: str) -> 
         return write_arrays(prediction, target)
     if not 0 <= sample < prediction.batch_size:
         raise UserError(f"sample: expected 0 to {prediction.batch_size - 1}, got {sample}")
-    return write_vtk(prediction, target, sample=sample)
+    image = place(build_problem(read_config(run)), inputs, prediction, sample)
+    return write_vtk(on_image(prediction, image), target, sample=sample)
 
 
 def read_file(path: Path) -> dict[str, numpy.ndarray]:
@@ -127,13 +129,15 @@ def rename(arrays: dict[str, numpy.ndarray], channels: tuple[str, ...]) -> dict[
 
 
 def write_arrays(field: Field, path: Path) -> Path:
-    """Write one array a channel, shape (samples, *shape), and the coordinates of a grid."""
+    """Write one array a channel, shape (samples, *shape), and the coordinates of a grid, or a mesh."""
     arrays = {
         name: field.select(name).values.squeeze(-1 - len(field.domain.shape)).numpy()
         for name in field.channels
     }
     if isinstance(field.domain, Grid):
         arrays |= {axis.name: axis.points.numpy() for axis in field.domain.axes}
+    else:
+        arrays |= {"points": field.domain.points.numpy(), "simplices": field.domain.simplices.numpy()}
     if field.times is not None:
         arrays["times"] = field.times.cpu().numpy()
     partial = path.with_name(f".{path.stem}.partial{path.suffix}")

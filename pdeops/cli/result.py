@@ -10,20 +10,21 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from lightning import LightningModule, Trainer
+from lightning import Trainer
 from omegaconf import DictConfig
 from rich import box
 from rich.console import Console
 from rich.table import Table
 
 from pdeops import __version__
+from pdeops.training import SupervisedOperator
 
 TRIVIAL = ("zero", "training_mean", "persistence")
 
 
 def describe_result(
     config: DictConfig,
-    module: LightningModule,
+    module: SupervisedOperator,
     metrics: Mapping[str, float],
     seconds: Mapping[str, float],
     trainer: Trainer,
@@ -44,7 +45,7 @@ def describe_result(
     return {
         "problem": config.problem._target_.rpartition(".")[2],
         "model": config.model._target_.rpartition(".")[2],
-        "resolution": list(config.data.resolution),
+        "resolution": list(module.operator.domain.shape),
         "relative_l2": metrics["test/relative_l2"],
         "relative_h1": metrics["test/relative_h1"],
         "trivial_relative_l2": {name: error for name, error in errors.items() if error is not None},
@@ -90,9 +91,15 @@ def write_result(result: Mapping[str, Any], run: Path) -> None:
         ("result.json", json.dumps(result, indent=2) + "\n"),
         ("result.md", markdown(result_rows(result))),
     ):
-        partial = run / f".{name}.partial"
-        partial.write_text(text)
-        partial.replace(run / name)
+        write_whole(run / name, text)
+
+
+def write_whole(path: Path, text: str) -> None:
+    """Write a text file in one step: a reader, or a kill, finds the old one or the new one."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = path.with_name(f".{path.name}.partial")
+    partial.write_text(text)
+    partial.replace(path)
 
 
 def result_rows(result: Mapping[str, Any]) -> list[tuple[str, str]]:

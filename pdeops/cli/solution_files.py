@@ -14,7 +14,7 @@ from pdeops.data.recipe import import_path, initial_inputs
 from pdeops.data.schema import FieldLayout, Metadata
 from pdeops.data.writing import atomic_file, create_dataset, stored_values, write_batch
 from pdeops.domains import Field
-from pdeops.export import animate, draw_field, write_vtk
+from pdeops.export import animate, draw_field, on_image, write_vtk
 from pdeops.problems import Problem
 
 TEST_SPLIT = 2
@@ -61,12 +61,18 @@ def write_fields(
 
 
 def write_paraview(
-    base: Path, inputs: Mapping[str, Field], solution: Field, exact: Field | None, sample: int
+    base: Path,
+    problem: Problem,
+    inputs: Mapping[str, Field],
+    solution: Field,
+    exact: Field | None,
+    sample: int,
 ) -> Path:
     """Write one sample as VTK, with the inputs of a steady problem and the error where it is known.
 
     Args:
         base: Name without suffix.
+        problem: The problem that was solved.
         inputs: Inputs by name, on the domain of the solution.
         solution: The outputs.
         exact: What they should be, or None.
@@ -89,16 +95,23 @@ def write_paraview(
     if exact is not None:
         fields["exact"] = exact
         fields["error"] = replace(exact, values=solution.values - exact.values.to(solution.values))
-    return write_vtk(fields, base, sample=sample)
+    image = problem.image(inputs, sample)
+    return write_vtk({name: on_image(field, image) for name, field in fields.items()}, base, sample=sample)
 
 
 def draw_solution(
-    folder: Path, inputs: Mapping[str, Field], solution: Field, exact: Field | None, sample: int
+    folder: Path,
+    problem: Problem,
+    inputs: Mapping[str, Field],
+    solution: Field,
+    exact: Field | None,
+    sample: int,
 ) -> list[Path]:
-    """Draw one sample: the solution, moving where there is a time, coefficients, and the error.
+    """Draw one sample where it lies: the solution, moving where there is a time, coefficients, and the error.
 
     Args:
         folder: Where the pictures go.
+        problem: The problem that was solved.
         inputs: Inputs by name.
         solution: The outputs.
         exact: What they should be, or None.
@@ -107,14 +120,18 @@ def draw_solution(
     Returns:
         The files written.
     """
+    image = problem.image(inputs, sample)
+    solution = on_image(solution, image)
     pictures = [draw_field(solution, folder / "solution.png", sample=sample)]
     if solution.times is not None and len(solution.times) > 1:
         pictures.append(animate(solution, folder / "solution.gif", sample=sample))
     if solution.times is None:
         pictures += [
-            draw_field(field, folder / f"{name}.png", sample=sample) for name, field in inputs.items()
+            draw_field(on_image(field, image), folder / f"{name}.png", sample=sample)
+            for name, field in inputs.items()
         ]
     if exact is not None:
+        exact = on_image(exact, image)
         error = replace(exact, values=solution.values - exact.values.to(solution.values))
         pictures.append(draw_field(error, folder / "error.png", sample=sample))
     return pictures

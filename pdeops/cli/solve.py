@@ -21,7 +21,7 @@ from torch import Tensor
 
 from pdeops.cli import assembly
 from pdeops.cli.checks import check_numbers
-from pdeops.cli.errors import UserError, guard, job
+from pdeops.cli.errors import UserError, guard, job, section
 from pdeops.cli.evaluate import choose_device
 from pdeops.cli.judging import describe_domain, errors_of, order_in_words, residual_of
 from pdeops.cli.posing import ClassicalSolver, check_exact, pose, where
@@ -109,10 +109,10 @@ def solve(config: DictConfig, folder: Path) -> dict[str, Any]:
     seed = -1 if task.exact else config.seed
     write_fields(folder / "solution.h5", task.problem, task.solver, task.inputs, solution, seed)
     with working("writing VTK files"):
-        write_paraview(folder / "solution", task.inputs, solution, exact, config.sample)
+        write_paraview(folder / "solution", task.problem, task.inputs, solution, exact, config.sample)
     if config.pictures:
         with working("drawing"):
-            draw_solution(folder, task.inputs, solution, exact, config.sample)
+            draw_solution(folder, task.problem, task.inputs, solution, exact, config.sample)
     for name, text in (
         ("result.json", json.dumps(result, indent=2, default=str) + "\n"),
         ("result.md", markdown(rows_of(result))),
@@ -145,7 +145,7 @@ def make_task(config: DictConfig) -> Task:
     if not isinstance(solver, ClassicalSolver):
         raise UserError(f"solver: expected a solver of the package solvers, got {type(solver).__name__}")
     domain = pose(config, problem, solver)
-    with assembly.section("num_frames"):
+    with section("num_frames"):
         frames = config.num_frames or max(DEFAULT_FRAMES, config.data.get("num_frames") or 0)
         times = assembly.build_times(problem, config.final_time, frames)
     moments = None if times is None else torch.tensor(times, dtype=torch.float64)
@@ -153,7 +153,7 @@ def make_task(config: DictConfig) -> Task:
         check_exact(exact, config.exact, domain, moments)
         inputs = exact.inputs(domain)
     else:
-        with assembly.section("problem"):
+        with section("problem"):
             inputs = problem.sample_inputs(domain, sample_seeds(config.seed, range(config.batch)))
     return Task(problem, solver, domain, moments, inputs, exact)
 

@@ -88,7 +88,7 @@ def train(config: DictConfig) -> dict[str, Any]:
         return {}
     result = describe_result(config, module, metrics, seconds, trainer)
     write_result(result, run)
-    write_pictures(run, data, config.num_pictures)
+    write_pictures(run, data, problem, config.num_pictures)
     return result
 
 
@@ -134,10 +134,8 @@ def check_resume(config: DictConfig, run: Path) -> Path:
             f"resume={run}: all {num_epochs} epochs are done; expected a larger trainer.max_epochs"
         )
     before = read_config(run)
-    for part in ("problem", "model", "data", "solver"):
-        was, wanted = (
-            {part: OmegaConf.to_container(source[part], resolve=True)} for source in (before, config)
-        )
+    for part in ("problem", "model", "data", "solver", "domain", "mesh", "refinement"):
+        was, wanted = ({part: contents_of(source, part)} for source in (before, config))
         if was != wanted:
             # The innermost key says most.
             names = sorted({*flatten(was), *flatten(wanted)}, key=lambda name: (-name.count("."), name))
@@ -155,6 +153,12 @@ def check_resume(config: DictConfig, run: Path) -> Path:
             f"trainer.max_epochs={config.trainer.max_epochs}; start a new run, or with scheduler=step or none"
         )
     return checkpoint
+
+
+def contents_of(config: DictConfig, key: str) -> Any:
+    """What a key holds as plain containers; None where it holds nothing, as in runs older than the key."""
+    value = config.get(key)
+    return OmegaConf.to_container(value, resolve=True) if OmegaConf.is_config(value) else value or None
 
 
 def write_config(config: DictConfig, run: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -9,8 +10,9 @@ import numpy
 from matplotlib.figure import Figure
 from torch import Tensor
 
-from pdeops.domains import Field, Grid
+from pdeops.domains import Domain, Field, Grid
 from pdeops.export.figure_file import PREDICTION_COLOUR, TRUTH_COLOUR, save_figure
+from pdeops.export.images import on_image
 from pdeops.export.panels import ColourScale, draw_map, name_with_unit
 
 PANEL = 2.3  # inches
@@ -22,6 +24,7 @@ def draw_comparison(
     path: str | Path,
     *,
     inputs: Field | None = None,
+    images: Sequence[Domain] | None = None,
     num_samples: int = 3,
     channel: str | None = None,
 ) -> Path:
@@ -36,6 +39,7 @@ def draw_comparison(
         truth: What it should have given; same domain and channels.
         path: The picture, ``.png``.
         inputs: Fields it started from, of which the first channel is shown; None to leave them out.
+        images: Where each sample lies in space, see `on_image`; the domain of the truth by default.
         num_samples: The first samples of the batch, one a row.
         channel: Name of the channel to draw; the first one by default.
 
@@ -48,15 +52,18 @@ def draw_comparison(
     prediction, truth = _one_frame(prediction, channel), _one_frame(truth, channel)
     _same_domain(prediction, truth)
     rows = min(num_samples, truth.batch_size)
+    images = [truth.domain] * rows if images is None else images
     if truth.domain.dimension == 1:
-        return _comparison_of_curves(prediction, truth, path, inputs, rows)
+        return _comparison_of_curves(prediction, truth, path, inputs, images[:rows])
     columns = 4 if inputs is not None else 3
     figure = Figure(figsize=((PANEL + 0.45) * columns, PANEL * rows + 0.35), layout="constrained")
     panels = figure.subplots(rows, columns, squeeze=False)
     label = name_with_unit(truth.channels[0], truth.units[0])
     errors = prediction.relative_error(truth)
     for row in range(rows):
-        expected, got = truth.values[row, 0], prediction.values[row, 0]
+        image = images[row]
+        expected = on_image(truth, image).values[row, 0]
+        got = on_image(prediction, image).values[row, 0]
         error = got - expected
         scale = ColourScale.of(_array(expected), _array(got))
         shown = [(f"true {label}", expected, scale), ("prediction", got, scale)]
@@ -66,6 +73,8 @@ def draw_comparison(
         offset = columns - 3
         if inputs is not None:
             given = _one_frame(inputs, None)
+            if given.domain is truth.domain or given.domain == truth.domain:
+                given = on_image(given, image)
             values = given.values[row, 0]
             own = ColourScale.of(_array(values))
             draw_map(panels[row, 0], values, given.domain, own)
@@ -75,7 +84,7 @@ def draw_comparison(
                 panels[row, 0].set_title(f"input {words}", fontsize=9)
         for column, ((_, values, colours), title) in enumerate(zip(shown, titles, strict=True)):
             axes = panels[row, column + offset]
-            draw_map(axes, values, truth.domain, colours)
+            draw_map(axes, values, image, colours)
             axes.set_title(title, fontsize=9)
         figure.colorbar(scale.mappable, ax=panels[row, offset + 1], shrink=0.9)
         figure.colorbar(shown[-1][2].mappable, ax=panels[row, offset + 2], shrink=0.9)
@@ -144,17 +153,18 @@ def draw_rollout(
 
 
 def _comparison_of_curves(
-    prediction: Field, truth: Field, path: str | Path, inputs: Field | None, rows: int
+    prediction: Field, truth: Field, path: str | Path, inputs: Field | None, images: Sequence[Domain]
 ) -> Path:
     """One column a sample: the input, truth and prediction, and their difference, each on its own scale."""
+    rows = len(images)
     heights = [2.2, 1.0] if inputs is None else [1.2, 2.2, 1.0]
     figure = Figure(figsize=(3.1 * rows + 0.4, 1.15 * sum(heights)), layout="constrained")
     panels = figure.subplots(len(heights), rows, squeeze=False, sharex=True, height_ratios=heights)
-    points = truth.domain.points[:, 0].numpy()
     errors = prediction.relative_error(truth)
     given = None if inputs is None else _one_frame(inputs, None)
     for column in range(rows):
         above, below = panels[-2:, column]
+        points = images[column].points[:, 0].numpy()
         if given is not None:
             positions = given.domain.points[:, 0].numpy()
             panels[0, column].plot(positions, _array(given.values[column, 0]), color="0.5", lw=1.3)

@@ -13,7 +13,8 @@ from matplotlib.colors import Normalize
 from matplotlib.tri import Triangulation
 from torch import Tensor
 
-from pdeops.domains import AxisKind, Domain, Grid, Mesh
+from pdeops.domains import AxisKind, Domain, Field, Mesh
+from pdeops.export.planes import middle_plane
 
 Array = numpy.ndarray
 
@@ -72,7 +73,7 @@ def draw_map(axes: Axes, values: Tensor, domain: Domain, scale: ColourScale) -> 
     Args:
         axes: Where to draw.
         values: Shape ``domain.shape``.
-        domain: Grid or mesh in two dimensions, or grid in three.
+        domain: Grid or mesh in two or three dimensions.
         scale: Colours.
 
     Raises:
@@ -81,10 +82,13 @@ def draw_map(axes: Axes, values: Tensor, domain: Domain, scale: ColourScale) -> 
     norm = Normalize(scale.lower, scale.upper)
     colours = matplotlib.colormaps[scale.colours]
     array = values.detach().cpu().double().numpy()
-    if not isinstance(domain, Grid):
+    if isinstance(domain, Mesh) and domain.dimension == 3:
+        plane = middle_plane(Field(values[None, None], domain, ("values",)))
+        domain, array = plane.domain, plane.values[0, 0].detach().cpu().double().numpy()
+    if isinstance(domain, Mesh):
         if domain.dimension != 2:
             raise ValueError(
-                f"picture: expected a mesh in 2 dimensions, got {domain.dimension}; try write_vtk"
+                f"picture: expected a mesh in 2 or 3 dimensions, got {domain.dimension}; try write_vtk"
             )
         points = domain.points.numpy()
         triangles = Triangulation(points[:, 0], points[:, 1], domain.simplices.numpy())
