@@ -1,0 +1,167 @@
+"""A U-Net of double convolutions with a neural spectral block on every level."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from itertools import pairwise
+from typing import Literal, get_args
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+from torch.nn import functional
+
+from pdeops.domains import Grid
+from pdeops.layers.boundary_padding import BoundaryPadding
+from pdeops.layers.grid_transfer import stencil
+from pdeops.layers.neural_spectral_block import Initialisation, NeuralSpectralBlock
+
+Norm = Literal["group", "batch"]
+BATCH_NORMS = (nn.BatchNorm1d, nn.BatchNorm2d, nn.BatchNorm3d)
+MAX_POOLS = (functional.max_pool1d, functional.max_pool2d, functional.max_pool3d)
+INTERPOLATIONS = ("linear", "bilinear", "trilinear")
+
+
+class SpectralPyramid(nn.Module):
+    r"""Down by pooling, up by interpolation; what passes from side to side goes through a spectral block.
+
+    .. math:: e_0 = C_0 v, \quad e_{k} = C_k \max_{2 \times 2} e_{k-1}, \quad d_D = S_D e_D, \quad
+              d_k = C'_k\big(S_k e_k, \uparrow d_{k+1}\big)
+
+    on levels k = 0 .. D with :math:`w, 2w, \dots, 2^{D-1}w` and once more :math:`2^{D-1}w` channels. C and C'
+    are each two convolutions of width 3 without bias, normalised and with a ReLU; S is a
+    `NeuralSpectralBlock` on :math:`2^{D-k}` patches an axis, so that a patch has equally many points on every
+    level and the coarsest level is one patch.
+
+    Args:
+        width: Channels w of the finest level, a multiple of the heads.
+        grid: Grid whose kinds of axes fix what the convolutions read beyond the ends: the other end on
+            periodic axes, zeros on the others. Its size does not count.
+        depth: Number D of halvings.
+        norm: ``group`` normalises 8 groups of channels of one sample, ``batch`` each channel of the batch.
+        align_corners: Whether the interpolation fits the outermost points of both levels, as published, in
+            place of the cells. Not with periodic axes.
+        heads: See `NeuralSpectralBlock`.
+        tokens: See `NeuralSpectralBlock`.
+        frequencies: See `NeuralSpectralBlock`.
+        scaled: See `NeuralSpectralBlock`.
+        initialisation: See `NeuralSpectralBlock`.
+
+    Raises:
+        ValueError: The depth or the norm is unknown, or the block refuses its numbers.
+
+    Failure mode: It learns in points, not in lengths; the same network on another resolution is another map.
+
+    Source: Ronneberger, Fischer and Brox (2015), arXiv:1505.04597; Wu et al. (2023), arXiv:2301.12664.
+    """
+
+    def __init__(
+        self,
+        width: int,
+        grid: Grid,
+        *,
+        depth: int = 4,
+        norm: Norm = "group",
+        align_corners: bool = False,
+        heads: int = 8,
+        tokens: int = 4,
+        frequencies: int = 12,
+        scaled: bool = True,
+        initialisation: Initialisation = "symmetric",
+    ) -> None:
+        super().__init__()
+        if depth < 1:
+            raise ValueError(f"depth: expected at least 1 halving, got {depth}; try 4")
+        if norm not in get_args(Norm):
+            raise ValueError(f"norm: expected {' or '.join(get_args(Norm))}, got {norm!r}")
+        self.depth = depth
+        self.align_corners = align_corners
+        self.boundary = BoundaryPadding(grid)
+        channels = [width * 2 ** min(level, depth - 1) for level in range(depth + 1)]
+        self.entry = DoubleConvolution((width, width, width), self.boundary, norm)
+        self.down = nn.ModuleList(
+            DoubleConvolution((fine, coarse, coarse), self.boundary, norm)
+            for fine, coarse in pairwise(channels)
+        )
+        self.blocks = nn.ModuleList(
+            NeuralSpectralBlock(
+                number,
+                heads=heads,
+                tokens=tokens,
+                frequencies=frequencies,
+                scaled=scaled,
+                initialisation=initialisation,
+            )
+            for number in channels
+        )
+        self.up = nn.ModuleList(
+            DoubleConvolution((2 * number, number, finer), self.boundary, norm)
+            for number, finer in zip(channels[:-1], [width, *channels], strict=False)
+        )
+
+    def forward(self, values: Float[Tensor, "batch *shape width"]) -> Float[Tensor, "batch *shape width"]:
+        """Apply the network.
+
+        Args:
+            values: Field with the channels last; ``2**depth`` divides the number of points on each axis.
+
+        Returns:
+            Field of the same shape.
+
+        Raises:
+            ValueError: ``2**depth`` does not divide the points.
+        """
+        # Views with the channels first: the memory stays channels last, which convolutions like.
+        pool = MAX_POOLS[values.ndim - 3]
+        levels = [self.entry(values.movedim(-1, 1))]
+        for down in self.down:
+            levels.append(down(pool(levels[-1], 2)))
+        current = self._block(self.depth, levels.pop())
+        for number in reversed(range(self.depth)):
+            joined = torch.cat((self._block(number, levels.pop()), self._double(current)), dim=1)
+            current = self.up[number](joined)
+        return current.movedim(1, -1)
+
+    def _block(self, level: int, values: Tensor) -> Tensor:
+        patches = [2 ** (self.depth - level)] * (values.ndim - 2)
+        return self.blocks[level](values.movedim(1, -1), patches).movedim(-1, 1)
+
+    def _double(self, values: Tensor) -> Tensor:
+        """Twice as many points on each axis; a periodic axis interpolates across its ends."""
+        shape = values.shape[2:]
+        padded = self.boundary(values)
+        mode = INTERPOLATIONS[len(shape) - 1]
+        fine = functional.interpolate(padded, scale_factor=2, mode=mode, align_corners=self.align_corners)
+        for dim, size in enumerate(shape, start=2):
+            if fine.shape[dim] > 2 * size:
+                fine = fine.narrow(dim, 2, 2 * size)
+        return fine
+
+
+class DoubleConvolution(nn.Sequential):
+    """Twice: a convolution of width 3 without bias, a norm and a ReLU.
+
+    Args:
+        channels: Channels of the input, between the two, and of the output.
+        boundary: What the convolutions read beyond the ends.
+        norm: See `SpectralPyramid`.
+    """
+
+    def __init__(self, channels: Sequence[int], boundary: BoundaryPadding, norm: Norm) -> None:
+        dimension = len(boundary.zeros)
+        layers: list[nn.Module] = []
+        for before, after in pairwise(channels):
+            if norm == "batch":
+                normalise: nn.Module = BATCH_NORMS[dimension - 1](after)
+            else:
+                normalise = nn.GroupNorm(math.gcd(8, after), after)
+            layers += [stencil(before, after, boundary), normalise, nn.ReLU(inplace=True)]
+        super().__init__(*layers)
+        self.boundary = boundary
+
+    def forward(self, values: Tensor) -> Tensor:
+        """Apply the layers to a field with the channels first."""
+        for layer in self:
+            values = layer(self.boundary(values) if hasattr(layer, "kernel_size") else values)
+        return values
