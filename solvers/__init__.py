@@ -7,7 +7,7 @@ float64 on the device of its inputs, and declares its orders of convergence.
 from solvers.catalogue import CATALOGUE, solve, suitable
 from solvers.chebyshev.chebyshev_elliptic_solver import ChebyshevEllipticSolver
 from solvers.chebyshev.chebyshev_etdrk4_solver import ChebyshevETDRK4Solver
-from solvers.elements import FiniteElementEvolutionSolver, FiniteElementSolver
+from solvers.elements import FiniteElementEvolutionSolver, FiniteElementSolver, ShapeSolver
 from solvers.elliptic.fast_poisson import FastPoissonSolver
 from solvers.elliptic.fast_poisson_inverse import FastPoissonInverse
 from solvers.elliptic.fast_poisson_transform import AxisTransform, End
@@ -57,6 +57,7 @@ __all__ = [
     "Limiter",
     "Multigrid",
     "NumericalFlux",
+    "ShapeSolver",
     "Solution",
     "SolveReport",
     "SolveStatus",

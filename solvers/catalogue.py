@@ -14,6 +14,7 @@ from solvers.chebyshev.chebyshev_elliptic_solver import ChebyshevEllipticSolver
 from solvers.chebyshev.chebyshev_etdrk4_solver import ChebyshevETDRK4Solver
 from solvers.elements.finite_element_evolution_solver import FiniteElementEvolutionSolver
 from solvers.elements.finite_element_solver import FiniteElementSolver
+from solvers.elements.shape_solver import ShapeSolver
 from solvers.elliptic.fast_poisson import FastPoissonSolver
 from solvers.elliptic.finite_volume_multigrid import FiniteVolumeMultigridSolver
 from solvers.elliptic.sparse_finite_difference import SparseFiniteDifferenceSolver
@@ -39,6 +40,7 @@ CATALOGUE: tuple[Solver, ...] = (
     SparseFiniteDifferenceSolver(),
     FiniteElementSolver(),
     FiniteElementEvolutionSolver(),
+    ShapeSolver(),
 )
 """Solvers with their default settings, the preferred ones first: fast and exact before general."""
 

@@ -16,6 +16,7 @@ from pdeops.problems.cahn_hilliard import CahnHilliard
 from pdeops.problems.cole_hopf import cole_hopf_burgers
 from pdeops.problems.conservation_law import ConservationLaw
 from pdeops.problems.darcy import Darcy2D
+from pdeops.problems.elastic_cell import ElasticCell
 from pdeops.problems.elliptic import EllipticProblem
 from pdeops.problems.exact_solution import ExactSolution
 from pdeops.problems.expression import DerivativeRule, autograd_rule, evaluate
@@ -37,6 +38,7 @@ from pdeops.problems.nonlinear_operator import NonlinearOperator, SpectralSpace
 from pdeops.problems.nonlinear_schrodinger import NonlinearSchrodinger
 from pdeops.problems.parameter import FormulaParameter, NumberParameter, formula, parameter
 from pdeops.problems.permeability import LognormalPermeability, TwoPhasePermeability
+from pdeops.problems.pipe_flow import PipeFlow
 from pdeops.problems.poisson import Poisson
 from pdeops.problems.problem import Problem
 from pdeops.problems.random_fields import NeumannRandomField, PeriodicRandomField, RandomField, Sampler
@@ -45,6 +47,7 @@ from pdeops.problems.riemann import BurgersJump, DamBreak, n_wave
 from pdeops.problems.screened_poisson import ScreenedPoisson
 from pdeops.problems.semilinear import SemilinearProblem
 from pdeops.problems.shallow_water import ShallowWater
+from pdeops.problems.shape_problem import ShapeProblem
 from pdeops.problems.simple_wave import simple_wave
 from pdeops.problems.smooth_random_field import SmoothRandomField
 from pdeops.problems.solenoidal_field import SolenoidalField
@@ -70,6 +73,7 @@ __all__ = [
     "Darcy2D",
     "DerivativeRule",
     "Dirichlet",
+    "ElasticCell",
     "EllipticProblem",
     "ExactSolution",
     "FisherKPP",
@@ -92,6 +96,7 @@ __all__ = [
     "NonlinearSchrodinger",
     "NumberParameter",
     "PeriodicRandomField",
+    "PipeFlow",
     "Poisson",
     "Problem",
     "RandomField",
@@ -101,6 +106,7 @@ __all__ = [
     "ScreenedPoisson",
     "SemilinearProblem",
     "ShallowWater",
+    "ShapeProblem",
     "SmoothRandomField",
     "SolenoidalField",
     "SpectralSpace",

@@ -2,5 +2,6 @@
 
 from solvers.elements.finite_element_evolution_solver import FiniteElementEvolutionSolver
 from solvers.elements.finite_element_solver import FiniteElementSolver
+from solvers.elements.shape_solver import ShapeSolver
 
-__all__ = ["FiniteElementEvolutionSolver", "FiniteElementSolver"]
+__all__ = ["FiniteElementEvolutionSolver", "FiniteElementSolver", "ShapeSolver"]

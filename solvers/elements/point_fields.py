@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from functools import cached_property
 
 import numpy
 from scipy.spatial import cKDTree
@@ -33,9 +34,13 @@ class PointFields:
 
     def __init__(self, space: ElementSpace) -> None:
         self.space = space
+
+    @cached_property
+    def _fits(self) -> list[tuple[Array, Array, Array]]:
+        """Nodes, the points near them, and the weights of these points in the value of the fit."""
+        fits = []
+        space = self.space
         others = numpy.setdiff1d(numpy.arange(space.num_unknowns), space.vertex_unknowns)
-        # Nodes, the points near them, and the weights of these points in the value of the fit.
-        self._fits: list[tuple[Array, Array, Array]] = []
         tree, points = cKDTree(space.mesh.points.numpy()), space.mesh.points.numpy()
         for doubling in range(MOST_DOUBLINGS + 1):
             count = min(NEIGHBOURS[space.mesh.dimension] * 2**doubling, len(points))
@@ -43,8 +48,9 @@ class PointFields:
             if len(others):
                 near, weights, is_sound = _cubic_fits(tree, points, space.basis.doflocs[:, others].T, count)
                 kept = is_sound | last
-                self._fits.append((others[kept], near[kept], weights[kept]))
+                fits.append((others[kept], near[kept], weights[kept]))
                 others = others[~kept]
+        return fits
 
     def coefficients(self, values: Array) -> Array:
         """Coefficients of a field in the space.
@@ -57,6 +63,8 @@ class PointFields:
         """
         result = numpy.zeros(self.space.num_unknowns)
         result[self.space.vertex_unknowns] = values
+        if not values.any():  # nothing to fit, which takes longer than a small system
+            return result
         for nodes, neighbours, weights in self._fits:
             near = values[neighbours]
             result[nodes] = numpy.clip((near * weights).sum(axis=1), near.min(axis=1), near.max(axis=1))

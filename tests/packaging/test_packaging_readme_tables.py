@@ -15,7 +15,7 @@ from omegaconf import OmegaConf
 from pdeops.cli.judging import order_in_words
 from pdeops.cli.options import options
 from pdeops.cli.posing import misfit, of_kind, packaged_solver
-from pdeops.domains import AxisKind, grid_mesh
+from pdeops.domains import AxisKind, Mesh, grid_mesh
 from pdeops.problems import BoundaryConditions, Dirichlet, Neumann, Robin
 
 README = Path(__file__).parents[2] / "README.md"
@@ -39,6 +39,8 @@ def domains_of(name):
     """Small ones: the problem's own, the same box with other kinds of axes, and as a mesh."""
     problem = problem_of(name)
     own = problem.default_domain((16,) * problem.dimension)
+    if isinstance(own, Mesh):
+        return (own,)
     others = [of_kind(own, kind) for kind in problem.axis_kinds if {axis.kind for axis in own.axes} != {kind}]
     mesh = [grid_mesh(of_kind(own, AxisKind.NODES))] if problem.allows_meshes else []
     return own, *others, *mesh
@@ -67,7 +69,7 @@ def dimensions_of(name):
 
 
 def boundaries_of(name):
-    """Kinds of boundaries for which there is a solver."""
+    """Kinds of boundaries for which there is a solver; fixed where the problem leaves no choice."""
     problem = problem_of(name)
     own, *others = domains_of(name)
     periodic = [domain for domain in (own, *others) if not domain.boundary_names]
@@ -85,7 +87,7 @@ def boundaries_of(name):
             continue
         if fitting(posed, bounded):
             kinds.append(condition.__name__)
-    return ", ".join(kinds)
+    return ", ".join(kinds) or "fixed"
 
 
 def listed(names):

@@ -43,7 +43,7 @@ STEADY = {
     "Darcy2D": {"sampler": LognormalPermeability(field=SMOOTH)},
     "Helmholtz": {"frequency": 100.0, "boundary": {"default": Dirichlet(value="cos(2*x + y)")}},
 }
-ON_MESHES = {"LinearElasticity", "Stokes"}
+ON_MESHES = {"ElasticCell", "LinearElasticity", "PipeFlow", "Stokes"}
 
 
 def test_every_problem_is_here():
