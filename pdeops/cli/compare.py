@@ -1,26 +1,45 @@
-"""``pdeops compare``: several models or runs on one problem, in one table of error against time."""
+"""``pdeops compare``: several models at one budget with several seeds, in one table of error against time."""
 
 from __future__ import annotations
 
-import csv
 import json
 import sys
-import time
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import hydra
-import torch
-from hydra import compose
+from hydra.core.global_hydra import GlobalHydra
 from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig, OmegaConf
 
-from pdeops.cli import assembly
-from pdeops.cli.checks import check_data, check_numbers, check_optimisation
+from pdeops.cli import assembly, comparison_budget, equal_error
+from pdeops.cli.comparison_budget import Pilot
+from pdeops.cli.comparison_runs import (
+    PlannedRun,
+    check,
+    check_finished,
+    describe_failure,
+    epochs_of,
+    evaluate_at,
+    finish,
+    plan,
+    set_length,
+)
+from pdeops.cli.comparison_table import (
+    Row,
+    classical_table,
+    in_order,
+    model_row,
+    table,
+    trivial_rows,
+    write_table,
+)
+from pdeops.cli.equal_error import ClassicalCurve
 from pdeops.cli.errors import UserError, guard, job
-from pdeops.cli.options import options
-from pdeops.cli.result import TRIVIAL, print_table, shorten
+from pdeops.cli.result import print_table, shorten
 from pdeops.cli.run_folder import (
     check_run_folder,
     check_writable,
@@ -30,66 +49,137 @@ from pdeops.cli.run_folder import (
     value_of,
 )
 from pdeops.cli.suggestions import did_you_mean
-from pdeops.cli.train import train
-from pdeops.data import Recipe
-from pdeops.data.recipe import sample_seeds
+from pdeops.export import TimedError, draw_error_and_time
 
-COLUMNS = ("method", "relative L2", "relative H1", "parameters", "ms a step", "s training", "ms a sample")
-SOLVER_CALLS = 2
+FAILED = 1
 
 
-def compare(config: DictConfig, overrides: Sequence[str], folder: Path) -> list[dict[str, str]]:
-    """Train the models, collect the runs, and make one row each.
+@dataclass
+class Comparison:
+    """What is known so far, and how it becomes a table.
+
+    Args:
+        folder: Where the table goes.
+        runs: Runs of this comparison.
+        others: Runs that were trained before, by their names.
+        resolutions: Other numbers of points to evaluate on.
+        curve: The classical solver.
+        pilots: Measured steps by model.
+        failures: Words by model and seed.
+    """
+
+    folder: Path
+    runs: Sequence[PlannedRun]
+    others: Mapping[str, dict[str, Any]]
+    resolutions: Sequence[Sequence[int]]
+    curve: ClassicalCurve
+    pilots: dict[str, Pilot] = field(default_factory=dict)
+    failures: dict[str, dict[int, str]] = field(default_factory=lambda: defaultdict(dict))
+
+    @property
+    def places(self) -> list[str]:
+        """Names of the other resolutions."""
+        return ["x".join(map(str, resolution)) for resolution in self.resolutions]
+
+    def rows(self) -> list[Row]:
+        """Lines of what has finished or failed, best error first, and of the trivial predictors."""
+        rows, results = [], list(self.others.values())
+        for model in dict.fromkeys(run.model for run in self.runs):
+            done = [run for run in self.runs if run.model == model and run.finished]
+            found = [run.result() for run in done]
+            results += found
+            failures = self.failures.get(model, {})
+            if not found and not failures:
+                continue
+            pilot = self.pilots.get(model)
+            known = {} if pilot is None else {"memory_megabytes": pilot.memory_megabytes}
+            if pilot is not None and done:
+                known["epochs"] = epochs_of(done[0], pilot)
+            evaluations = {
+                place: [evaluate_at(run, resolution) for run in done]
+                for place, resolution in zip(self.places, self.resolutions, strict=True)
+            }
+            rows.append(
+                model_row(
+                    model, found, failures=failures, known=known, evaluations=evaluations, curve=self.curve
+                )
+            )
+        for name, result in self.others.items():
+            known = {"epochs": float(result["num_epochs"])}
+            rows.append(model_row(name, [result], failures={}, known=known, evaluations={}, curve=self.curve))
+        return in_order(rows) + (trivial_rows(results[0]["trivial_relative_l2"]) if results else [])
+
+    def write(self) -> list[Row]:
+        """Write the table of what is there."""
+        rows = self.rows()
+        write_table(rows, self.places, self.curve, self.folder)
+        return rows
+
+    def draw(self, rows: Sequence[Row]) -> None:
+        """Draw the models that have an error and times."""
+        wanted = ("relative_l2", "seconds_per_sample", "seconds_training")
+        models = [
+            TimedError(
+                row.name,
+                row.numbers["relative_l2"],
+                row.numbers.get("relative_l2_deviation", 0.0),
+                row.numbers["seconds_per_sample"],
+                row.numbers["seconds_training"],
+            )
+            for row in rows
+            if all(key in row.numbers for key in wanted)
+        ]
+        if models:
+            trivial = min((row.error for row in rows if row.kind == "trivial"), default=None)
+            classical = [(solve.seconds_per_sample, solve.relative_l2) for solve in self.curve.front]
+            draw_error_and_time(models, classical, trivial, self.folder / "comparison.png")
+
+
+def compare(config: DictConfig, overrides: Sequence[str], folder: Path) -> tuple[Comparison, list[Row]]:
+    """Train what is missing, and write the table after every run.
 
     Args:
         config: The composed configuration ``compare``.
         overrides: The overrides of this command line; the models are trained with them.
-        folder: Where new runs and the table go.
+        folder: Where runs, table and picture go.
 
     Returns:
-        Rows of the table, best error first; then trivial predictors and the classical solver.
+        The comparison, and the rows of its table.
 
     Raises:
-        UserError: Nothing to compare, an unknown model, or runs of different problems.
+        UserError: Nothing to compare, an unknown model, a model that does not fit, or runs of other data.
     """
-    models, runs = as_list(config.models), [Path(run) for run in as_list(config.runs)]
-    if not models and not runs:
-        valid = ", ".join(options("model"))
-        raise UserError(f"nothing to compare: expected models=[...] or runs=[...]; valid models: {valid}")
-    for model in models:
-        if model not in options("model"):
-            raise UserError(f"there is no model '{model}'; {did_you_mean(model, options('model'))}")
-    for run in runs:
+    models, others = as_list(config.models), [Path(run) for run in as_list(config.runs)]
+    check_request(config, models, others)
+    for run in others:
         check_run_folder(run)
-        if not (run / "result.json").is_file():
-            raise UserError(f"{run}: expected a finished run with result.json; continue it with resume={run}")
-    shared = [word for word in overrides if word.partition("=")[0] not in ("models", "runs", "model")]
-    configs = [model_config(model, shared, folder) for model in models]
-    # All models are checked before the first one is trained.
-    for setting in configs:
-        check_numbers(setting)
-        recipe = assembly.build_recipe(setting, assembly.build_problem(setting))
-        check_data(setting, recipe)
-        assembly.check_fit(
-            setting, assembly.build_factory(setting), assembly.training_domain(setting, recipe)
-        )
-        check_optimisation(setting)
-    named = [(name, train(model)) for name, model in zip(models, configs, strict=True)]
-    named += [(run_name(run), json.loads((run / "result.json").read_text())) for run in runs]
-    problems = {(result["problem"], tuple(result["resolution"])) for _, result in named}
-    if len(problems) > 1:
-        raise UserError(f"expected runs of one problem at one resolution, got {sorted(problems)}")
-    rows = [row(name, result) for name, result in sorted(named, key=lambda pair: pair[1]["relative_l2"])]
-    trivial = named[0][1]["trivial_relative_l2"]
-    rows += [
-        row(f"({name.replace('_', ' ')})", {"relative_l2": trivial[name]})
-        for name in TRIVIAL
-        if name in trivial
-    ]
-    reference = read_config(runs[0]) if runs else configs[0]
-    if reference.data.path is None:
-        rows.append(row("(reference solver)", {"seconds_per_sample": solver_seconds(reference)}))
-    return rows
+    runs = plan(models, config.seeds, overrides, folder)
+    check(runs)
+    reference = runs[0].config if runs else read_config(others[0])
+    for run in others:
+        check_finished(run, reference)
+    resolutions = check_resolutions(config, reference)
+
+    recipe = assembly.build_recipe(reference, assembly.build_problem(reference))
+    assembly.generate_data(assembly.build_data(reference, recipe))
+    curve = equal_error.read_or_measure(reference, config.classical_samples, folder)
+    found = {run_name(run): json.loads((run / "result.json").read_text()) for run in others}
+    comparison = Comparison(folder, runs, found, resolutions, curve)
+    for number, planned in enumerate(runs, start=1):
+        print(f"model {planned.model}, seed {planned.seed} ({number} of {len(runs)})", flush=True)
+        try:
+            pilot = comparison_budget.read_or_measure(planned.config, folder / planned.model)
+            comparison.pilots[planned.model] = pilot
+            set_length(planned, config.budget.seconds, pilot)
+            finish(planned)
+            for resolution in resolutions:
+                evaluate_at(planned, resolution)
+        except Exception as error:  # one model must not lose the others
+            comparison.failures[planned.model][planned.seed] = describe_failure(error, planned.folder)
+        comparison.write()
+    rows = comparison.write()
+    comparison.draw(rows)
+    return comparison, rows
 
 
 def as_list(value: str | Sequence[str] | None) -> list[str]:
@@ -97,35 +187,55 @@ def as_list(value: str | Sequence[str] | None) -> list[str]:
     return [value] if isinstance(value, str) else list(value or ())
 
 
-def model_config(model: str, overrides: Sequence[str], folder: Path) -> DictConfig:
-    """Compose the configuration of one model."""
-    config = compose("train", overrides=[*overrides, f"model={model}"])
-    OmegaConf.update(config, "paths.run", str(folder / model))
-    return config
+def check_request(config: DictConfig, models: Sequence[str], others: Sequence[Path]) -> None:
+    """Raise a UserError when the keys of the comparison itself do not make sense."""
+    # Those of --config-dir, too.
+    valid = GlobalHydra.instance().config_loader().get_group_options("model")
+    if not models and not others:
+        raise UserError(
+            f"nothing to compare: expected model=[...] (in files models=[...]) or runs=[...]; "
+            f"valid models: {', '.join(valid)}"
+        )
+    for model in models:
+        if model not in valid:
+            raise UserError(f"there is no model '{model}'; {did_you_mean(model, valid)}")
+    seeds = config.seeds
+    if not OmegaConf.is_list(seeds) or not seeds or any(type(seed) is not int or seed < 0 for seed in seeds):
+        raise UserError(
+            f"seeds: expected a list of whole numbers of at least 0, got {seeds}; try seeds=[0,1,2]"
+        )
+    for name, values in (("models", models), ("seeds", seeds)):
+        if len(set(values)) < len(values):
+            raise UserError(f"{name}: expected each one once, got {list(values)}")
+    seconds = config.budget.seconds
+    if seconds is not None and (type(seconds) not in (int, float) or not seconds > 0):
+        raise UserError(f"budget.seconds: expected a number above 0, got {seconds}; try budget.seconds=90")
+    if type(config.classical_samples) is not int or config.classical_samples < 0:
+        raise UserError(
+            f"classical_samples: expected a whole number of at least 0, got {config.classical_samples}"
+        )
+    words = HydraConfig.get().overrides.task
+    if "budget=epochs" in words and seconds is not None:
+        raise UserError(
+            f"budget=epochs: expected no seconds, got budget.seconds={seconds} from the experiment; "
+            "try budget.seconds=null"
+        )
 
 
-def solver_seconds(config: DictConfig) -> float:
-    """Seconds a sample that the reference solver takes for the frames that a model predicts.
+def check_resolutions(config: DictConfig, reference: DictConfig) -> list[list[int]]:
+    """Other resolutions, each with a number of points an axis.
 
-    It gets as many samples at once as a model, a first call that is not counted, and the better of two.
-    Frames that a model is given are not solved for.
+    Raises:
+        UserError: One does not suit the problem.
     """
-    problem = assembly.build_problem(config)
-    recipe: Recipe = assembly.build_recipe(config, problem)
-    size = config.data.batch_size
-    inputs = problem.sample_inputs(recipe.solver_grid, sample_seeds(recipe.seed, range(size)))
-    window = assembly.build_window(config)
-    times = None
-    if recipe.times is not None and window is not None:
-        times = torch.tensor([0.0, recipe.times[window.output_frames * window.stride]], dtype=torch.float64)
-    solver = assembly.build_solver(config)
-    solver.solve(problem, inputs, recipe.solver_grid, times)
-    seconds = []
-    for _ in range(SOLVER_CALLS):
-        started = time.perf_counter()
-        solver.solve(problem, inputs, recipe.solver_grid, times)
-        seconds.append(time.perf_counter() - started)
-    return min(seconds) / size
+    problem = assembly.build_problem(reference)
+    found = []
+    for entry in config.resolutions:
+        resolution = [entry] * problem.dimension if isinstance(entry, int) else list(entry)
+        with assembly.section("resolutions"):
+            assembly.build_domain(problem, resolution)
+        found.append(resolution)
+    return found
 
 
 def run_name(run: Path) -> str:
@@ -133,32 +243,42 @@ def run_name(run: Path) -> str:
     return f"{run.resolve().parent.name}/{run.resolve().name}"
 
 
-def row(name: str, result: Mapping[str, Any]) -> dict[str, str]:
-    """One row of the table; what is not known is left empty."""
+def prepare_arguments(arguments: Sequence[str]) -> list[str]:
+    """Make ``model=[a,b]`` the list of models, and ``resume=FOLDER`` the command line of that comparison.
 
-    def shown(key: str, form: str, factor: float = 1) -> str:
-        value = result.get(key)
-        return "" if value is None else format(factor * value, form)
+    Args:
+        arguments: The command line without the program.
 
-    numbers = (
-        shown("relative_l2", ".4f"),
-        shown("relative_h1", ".4f"),
-        shown("num_parameters", ",d"),
-        shown("seconds_per_step", ".2f", 1e3),
-        shown("seconds_training", ".1f"),
-        shown("seconds_per_sample", ".3f", 1e3),
-    )
-    return dict(zip(COLUMNS, (name, *numbers), strict=True))
+    Returns:
+        The command line that Hydra is to see.
 
-
-def write_table(rows: Sequence[Mapping[str, str]], folder: Path) -> None:
-    """Write ``comparison.md`` and ``comparison.csv``."""
-    lines = [COLUMNS, ["---"] * len(COLUMNS), *([entry[name] for name in COLUMNS] for entry in rows)]
-    (folder / "comparison.md").write_text("".join(f"| {' | '.join(line)} |\n" for line in lines))
-    with (folder / "comparison.csv").open("w", newline="") as file:
-        writer = csv.DictWriter(file, COLUMNS)
-        writer.writeheader()
-        writer.writerows(rows)
+    Raises:
+        UserError: The folder to resume holds no comparison, or one to write to is not empty.
+    """
+    words = [
+        f"models={word.removeprefix('model=')}" if word.startswith("model=") else word for word in arguments
+    ]
+    if value_of("seed", words) is not None:
+        raise UserError(
+            f"seed: expected a list for compare, got seed={value_of('seed', words)}; try seeds=[0,1]"
+        )
+    resumed = value_of("resume", words)
+    if resumed is None:
+        refuse_overwriting(value_of("hydra.run.dir", words))
+        return words
+    folder = Path(resumed)
+    recorded = folder / ".hydra" / "overrides.yaml"
+    if not recorded.is_file():
+        raise UserError(f"resume={folder}: expected the folder of a comparison with {recorded}, got none")
+    others = [word for word in words if "=" in word and not word.startswith(("resume=", "-"))]
+    if others:
+        raise UserError(
+            f"resume={folder}: expected no other settings, as a comparison goes on with its own, got "
+            f"{' '.join(others)}; start a new one"
+        )
+    before = [str(word) for word in OmegaConf.load(recorded)]
+    flags = [word for word in words if not word.startswith("resume=")]
+    return [*before, *flags, f"hydra.run.dir='{folder}'", "hydra.output_subdir=null"]
 
 
 @hydra.main(version_base="1.3", config_path="pkg://pdeops.conf", config_name="compare")
@@ -168,17 +288,22 @@ def task(config: DictConfig) -> None:
     with job("compare"):
         check_writable(folder)
         with removed_if_refused(folder):
-            rows = compare(config, list(HydraConfig.get().overrides.task), folder)
-    write_table(rows, folder)
-    print_table(COLUMNS, [tuple(entry.values()) for entry in rows], numbers=True)
+            comparison, rows = compare(config, list(HydraConfig.get().overrides.task), folder)
+    headings, lines, footnotes = table(rows, comparison.places)
+    print_table(headings, lines, numbers=True)
+    print("\n".join(footnotes))
+    if comparison.curve.solves:
+        print_table(*classical_table(comparison.curve), numbers=True)
     print(shorten(folder))
+    if comparison.failures:
+        raise SystemExit(FAILED)
 
 
 def main() -> None:
     """Run the verb."""
 
     def run() -> None:
-        refuse_overwriting(value_of("hydra.run.dir", sys.argv[1:]))
+        sys.argv = [sys.argv[0], *prepare_arguments(sys.argv[1:])]
         task()
 
     guard(run, "compare")

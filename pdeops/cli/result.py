@@ -128,10 +128,14 @@ def result_rows(result: Mapping[str, Any]) -> list[tuple[str, str]]:
 
 
 def markdown(rows: list[tuple[str, str]]) -> str:
-    """The rows as a Markdown table."""
-    return "".join(
-        f"| {name} | {value} |\n" for name, value in (("quantity", "value"), ("---", "---"), *rows)
-    )
+    """Quantities and their values as a Markdown table."""
+    return markdown_table(("quantity", "value"), rows)
+
+
+def markdown_table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    """Headings and entries as a Markdown table."""
+    lines = [columns, ["---"] * len(columns), *rows]
+    return "".join(f"| {' | '.join(line)} |\n" for line in lines)
 
 
 def print_result(result: Mapping[str, Any], run: Path) -> None:

@@ -17,8 +17,8 @@ class Timing(Callback):
     Times are taken with the device idle, so that queued work is counted where it belongs. The median over
     the steps of an epoch is logged as ``time/train_step`` in seconds: first steps (compilation, caches) do
     not spoil it. That of the last epoch, and the wall time of all epochs with their validation, are kept in
-    checkpoints: a run that was continued knows what it took in all. On test batches the whole rollout of the operator is timed and logged as
-    ``time/inference_per_sample``, the best batch divided by its size.
+    checkpoints: a run that was continued knows what it took in all. On test batches the whole rollout of the
+    operator is timed and logged as ``time/inference_per_sample``, the best batch divided by its size.
 
     Attributes:
         seconds_per_step: Median over the steps of the last epoch; None before the first one.

@@ -1,0 +1,236 @@
+"""What the classical solver takes for an error that a model makes: its curve of error against time."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import cast
+
+import torch
+from omegaconf import DictConfig, OmegaConf
+from torch import Tensor
+
+from pdeops.cli import assembly
+from pdeops.cli.evaluate import read_test_data
+from pdeops.cli.pictures import double, read_pairs
+from pdeops.cli.result import write_whole
+from pdeops.data import FieldDataset, Recipe, restrict
+from pdeops.data.recipe import initial_inputs, sample_seeds
+from pdeops.domains import AxisKind, Field, Grid
+
+# Points an axis fall by this factor from one grid of the curve to the next.
+COARSENING = 2**-0.5
+SMALLEST_AXIS = 4
+# Tried after the solver's own.
+LARGER_TOLERANCES = (1e-6, 1e-4, 1e-2)
+# What a solver may raise on a grid that is too coarse for it.
+GIVES_UP = (ValueError, RuntimeError, ArithmeticError)
+
+
+@dataclass(frozen=True)
+class ClassicalSolve:
+    """One way to solve the test instances classically.
+
+    Args:
+        resolution: Points an axis that were solved on.
+        tolerance: Of the solver; None where it has none.
+        relative_l2: Mean relative L2 error against the test data, on its grid.
+        seconds_per_sample: Time of a sample in a batch as large as a model gets.
+    """
+
+    resolution: tuple[int, ...]
+    tolerance: float | None
+    relative_l2: float
+    seconds_per_sample: float
+
+    @property
+    def name(self) -> str:
+        """Such as ``22 x 22, tolerance 1e-06``."""
+        size = " x ".join(map(str, self.resolution))
+        return size if self.tolerance is None else f"{size}, tolerance {self.tolerance:g}"
+
+
+@dataclass(frozen=True)
+class ClassicalCurve:
+    """Error against time of the classical solver.
+
+    Args:
+        solves: Grids and tolerances that gave a solution.
+        gave_up: Those that did not, with the solver's words.
+        missing: Why there is no curve; empty where there is one.
+    """
+
+    solves: list[ClassicalSolve] = field(default_factory=list)
+    gave_up: dict[str, str] = field(default_factory=dict)
+    missing: str = ""
+
+    def cheapest(self, error: float) -> ClassicalSolve | None:
+        """The fastest solve that is as good.
+
+        Args:
+            error: Relative L2 error of a model.
+
+        Returns:
+            The solve, or None when none is as good.
+        """
+        as_good = [solve for solve in self.solves if solve.relative_l2 <= error]
+        return min(as_good, key=lambda solve: solve.seconds_per_sample, default=None)
+
+    @property
+    def front(self) -> list[ClassicalSolve]:
+        """Solves that no other one beats in both error and time, the fastest first."""
+        best: list[ClassicalSolve] = []
+        for solve in sorted(self.solves, key=lambda item: (item.seconds_per_sample, item.relative_l2)):
+            if not best or solve.relative_l2 < best[-1].relative_l2:
+                best.append(solve)
+        return best
+
+
+def read_or_measure(config: DictConfig, num_samples: int, folder: Path) -> ClassicalCurve:
+    """Read the curve of a comparison that goes on, or `measure` it and write ``classical.json``."""
+    path = folder / "classical.json"
+    if not path.is_file():
+        write_whole(path, json.dumps(asdict(measure(config, num_samples)), indent=2) + "\n")
+    stored = json.loads(path.read_text())
+    solves = [
+        ClassicalSolve(**{**solve, "resolution": tuple(solve["resolution"])}) for solve in stored["solves"]
+    ]
+    return ClassicalCurve(solves, stored["gave_up"], stored["missing"])
+
+
+def measure(config: DictConfig, num_samples: int) -> ClassicalCurve:
+    """Solve test instances on coarser and coarser grids, and with larger and larger tolerances.
+
+    Inputs are drawn anew on each grid from the seeds of the test data, so they are the same functions; a
+    state in the middle of a trajectory is resampled. Solutions are brought to the grid of the data.
+
+    Args:
+        config: Configuration of a run; its data is there.
+        num_samples: Number of test pairs to solve; 0 for no curve.
+
+    Returns:
+        The curve.
+    """
+    recipe = assembly.build_recipe(config, assembly.build_problem(config))
+    missing = reason_for_none(config, recipe, num_samples)
+    if missing:
+        return ClassicalCurve(missing=missing)
+    dataset = read_test_data(config, None)
+    count = min(num_samples, len(dataset))
+    # Spread over the test set: neighbouring pairs are windows of one trajectory.
+    pairs = torch.linspace(0, len(dataset) - 1, count).long().tolist()
+    curve = ClassicalCurve()
+    for grid in grids(recipe):
+        for tolerance in tolerances(config):
+            changed = cast(DictConfig, config.copy())
+            if tolerance is not None:
+                changed.solver.tolerance = tolerance
+            try:
+                error, seconds = solve_pairs(changed, recipe, dataset, pairs, grid)
+            except GIVES_UP as reason:
+                name = ClassicalSolve(grid.shape, tolerance, 0.0, 0.0).name
+                curve.gave_up[name] = str(reason).splitlines()[0]
+                continue
+            curve.solves.append(ClassicalSolve(grid.shape, tolerance, error, seconds))
+    return curve
+
+
+def reason_for_none(config: DictConfig, recipe: Recipe, num_samples: int) -> str:
+    """Why there is no curve; empty where there is one."""
+    if config.data.path is not None:
+        return "the data comes from a file of one's own, so its inputs cannot be drawn on other grids"
+    if not isinstance(recipe.domain, Grid) or not isinstance(recipe.solver_grid, Grid):
+        return "the data lives on a mesh, which cannot be coarsened"
+    if num_samples == 0:
+        return "not measured, classical_samples=0"
+    if recipe.times is not None and not initial_inputs(recipe.problem):
+        return f"the solver cannot start {recipe.problem.name} from a state that a model is given"
+    return ""
+
+
+def tolerances(config: DictConfig) -> list[float | None]:
+    """The solver's tolerance and larger ones; None for a solver without, or that eliminates and needs none."""
+    own = OmegaConf.select(config, "solver.tolerance")
+    if own is None or OmegaConf.select(config, "solver.method") == "direct":
+        return [None]
+    return [own, *(tolerance for tolerance in LARGER_TOLERANCES if tolerance > own)]
+
+
+def grids(recipe: Recipe) -> list[Grid]:
+    """Grids to solve on: that of the reference solution, that of the data, and coarser ones."""
+    own = cast(Grid, recipe.domain)
+    found = {cast(Grid, recipe.solver_grid): None, own: None}
+    shape: Sequence[float] = own.shape
+    while True:
+        shape = [count * COARSENING for count in shape]
+        # Periodic axes get an even number of points: a Fourier grid of an odd one is a slower transform.
+        counts = tuple(
+            2 * round(count / 2) if axis.kind is AxisKind.PERIODIC else round(count)
+            for axis, count in zip(own.axes, shape, strict=True)
+        )
+        if min(counts) < SMALLEST_AXIS:
+            return list(found)
+        found[own.with_shape(counts)] = None
+
+
+def solve_pairs(
+    config: DictConfig, recipe: Recipe, dataset: FieldDataset, pairs: Sequence[int], grid: Grid
+) -> tuple[float, float]:
+    """Mean error and time a sample of some test pairs, solved on a grid.
+
+    The time is the best of all batches; a single one is solved twice.
+    """
+    problem, solver, size = recipe.problem, assembly.build_solver(config), config.data.batch_size
+    times = solver_times(recipe, dataset)
+    batches = [list(pairs[start : start + size]) for start in range(0, len(pairs), size)]
+    if len(batches) == 1:
+        batches *= 2
+    errors, seconds = [], []
+    for batch in batches:
+        given, truth = (double(item) for item in read_pairs(dataset, batch))
+        inputs = inputs_of(recipe, dataset, batch, given, grid)
+        started = time.perf_counter()
+        solution = solver.solve(problem, inputs, grid, times)
+        seconds.append((time.perf_counter() - started) / len(batch))
+        values = solution.values if times is None else solution.values[:, 1:].flatten(1, 2)
+        errors.append(
+            on_data(Field(values, grid, truth.channels), cast(Grid, truth.domain)).relative_error(truth)
+        )
+    return float(torch.cat(errors).mean()), min(seconds)
+
+
+def solver_times(recipe: Recipe, dataset: FieldDataset) -> Tensor | None:
+    """Times of the given frame and of the frames that a model predicts, from 0; None for a steady problem."""
+    window = dataset.window
+    if recipe.times is None or window is None:
+        return None
+    frames = [number * window.stride for number in range(window.output_frames + 1)]
+    return torch.tensor([recipe.times[number] - recipe.times[0] for number in frames], dtype=torch.float64)
+
+
+def inputs_of(
+    recipe: Recipe, dataset: FieldDataset, pairs: Sequence[int], given: Field, grid: Grid
+) -> Mapping[str, Field]:
+    """Inputs of the problem on a grid for some test pairs; the last given frame is the state at the start."""
+    problem, window = recipe.problem, dataset.window
+    num_starts = 1 if window is None else len(window.first_frames(len(recipe.times or ())))
+    # Test samples come first in a recipe, and their windows one after another.
+    samples = [pair // num_starts for pair in pairs]
+    inputs = problem.sample_inputs(grid, sample_seeds(recipe.seed, samples))
+    if window is not None and (num_starts > 1 or window.input_frames > 1):
+        num_variables = len(problem.outputs)
+        last = (window.input_frames - 1) * num_variables
+        state = given.values[:, last : last + num_variables]
+        for number, name in enumerate(initial_inputs(problem)):
+            frame = Field(state[:, number : number + 1], given.domain, (name,))
+            inputs[name] = frame.resample(grid)
+    return inputs
+
+
+def on_data(solution: Field, domain: Grid) -> Field:
+    """A solution on the grid of the data: restricted as the data was, or interpolated from a coarser grid."""
+    finer = all(a >= b for a, b in zip(solution.domain.shape, domain.shape, strict=True))
+    return restrict(solution, domain) if finer else solution.resample(domain)
