@@ -101,7 +101,7 @@ class PhysicsAttention(nn.Module):
             weights = self._slice_weights(keys)
             # With a channel of ones, one product gives the means' numerators and denominators.
             integrand = torch.cat((fields, torch.ones_like(fields[..., :1])), dim=-1) * shares[:, None]
-            integrals = weights.transpose(-1, -2) @ integrand
+            integrals = (integrand.mT @ weights).mT
             tokens = integrals[..., :-1] / (integrals[..., -1:] + EMPTY)
             tokens = functional.scaled_dot_product_attention(*self.attend(tokens).chunk(3, dim=-1))
             mixed = weights @ tokens
