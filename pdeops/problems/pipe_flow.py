@@ -34,8 +34,8 @@ class PipeFlow(ShapeProblem):
     (:math:`\partial u / \partial n - p n = 0`). Maps the positions of the reference points to :math:`u_x`.
 
     The centre line c is made of four cubics through five nodes at equal distances: its height there is
-    uniform between -h and h, its slope between -m and m; both are continuous. It starts at height 0, for the
-    flow does not depend on the height of the whole. The reference domain is the unit square:
+    uniform between -h and h, its slope between -m and m; both are continuous. The flow does not depend on the
+    height of the whole, so the pipe is moved to start at height 0. The reference domain is the unit square:
     :math:`X = (L \hat x, \; c(L \hat x) + W (\hat y - 1/2))`. All cells of the image keep their area.
 
     All quantities are dimensionless. Without inertia the velocity does not depend on the viscosity.
