@@ -121,30 +121,32 @@ class NeuralSpectralBlock(nn.Module):
         return points.reshape(ordered.shape).permute(inverse).reshape(values.shape)
 
     def _gather(self, points: Tensor) -> Tensor:
-        """Tokens (patches, heads, tokens, d) of points (patches, points, channels)."""
+        """Tokens (patches, tokens, heads, d) of points (patches, points, channels)."""
         weight = self.key_value.weight.unflatten(0, (2, self.heads, self.head_width))
-        directions = torch.einsum("hmd,hdc->hmc", self.tokens * self.scale, weight[0]).flatten(0, 1)
+        directions = torch.einsum("hmd,hdc->mhc", self.tokens * self.scale, weight[0]).flatten(0, 1)
         scores = torch.softmax(functional.linear(points, directions), dim=1)
-        means = torch.bmm(scores.mT.to(points.dtype), points).unflatten(1, self.tokens.shape[:2])
-        bias = self.key_value.bias[len(self.query.bias) :].view(self.heads, 1, self.head_width)
-        return torch.einsum("phmc,hdc->phmd", means, weight[1]) + (bias + self.tokens)
+        means = torch.bmm(scores.mT.to(points.dtype), points).unflatten(1, (-1, self.heads))
+        bias = self.key_value.bias[len(self.query.bias) :].unflatten(0, (self.heads, self.head_width))
+        return torch.einsum("pmhc,hdc->pmhd", means, weight[1]) + (bias + self.tokens.transpose(0, 1))
 
     def _move(self, tokens: Tensor) -> Tensor:
-        """Add the series; each channel has its coefficients."""
-        coefficients = self.coefficients.unflatten(0, (self.heads, 1, self.head_width))
+        """Add the series to the tokens; each channel has its coefficients."""
         with torch.autocast(tokens.device.type, enabled=False):
-            values = tokens if tokens.dtype == torch.float64 else tokens.float()
-            return add_trigonometric_series(values, coefficients)
+            rows = tokens.reshape(-1, self.heads * self.head_width)
+            rows = rows if rows.dtype == torch.float64 else rows.float()
+            return add_trigonometric_series(rows, self.coefficients).reshape(tokens.shape)
 
     def _read(self, points: Tensor, tokens: Tensor) -> Tensor:
         """Points plus what each takes from the tokens of its patch."""
         scaled = tokens * self.scale
         weight = self.query.weight.unflatten(0, (self.heads, self.head_width))
-        directions = torch.einsum("phmd,hdc->phmc", scaled, weight).flatten(1, 2)
-        bias = torch.einsum("phmd,hd->phm", scaled, self.query.bias.view(self.heads, -1)).flatten(1)
-        scores = torch.baddbmm(bias[:, None], points, directions.mT)
-        scores = torch.softmax(scores.unflatten(2, self.tokens.shape[:2]), dim=3).flatten(2)
-        # A head's tokens fill its channels only: one product over heads and tokens then gives all channels.
-        own = torch.eye(self.heads, dtype=tokens.dtype, device=tokens.device)[:, None, :, None]
-        placed = (tokens.unsqueeze(3) * own).flatten(1, 2).flatten(2)
-        return torch.baddbmm(points, scores.to(points.dtype), placed.to(points.dtype))
+        directions = torch.einsum("pmhd,hdc->pmhc", scaled, weight).flatten(1, 2)
+        bias = (scaled * self.query.bias.unflatten(0, (self.heads, self.head_width))).sum(dim=3).flatten(1)
+        scores = torch.baddbmm(bias[..., None], directions, points.mT)
+        # The tokens are the outer part of the dimension: rows of heads and points, on which vectors work.
+        shape = scores.shape
+        scores = torch.softmax(scores.view(shape[0], -1, self.heads * shape[2]), dim=1).view(shape)
+        # A head's tokens fill its channels only: one product over tokens and heads then gives all channels.
+        room = tokens.new_zeros(*tokens.shape[:3], *tokens.shape[2:])
+        placed = torch.diagonal_scatter(room, tokens.mT, dim1=2, dim2=3).flatten(3).flatten(1, 2)
+        return torch.baddbmm(points, scores.mT.to(points.dtype), placed.to(points.dtype))

@@ -15,12 +15,12 @@ from torch.nn import functional
 from pdeops.domains import Grid
 from pdeops.layers.boundary_padding import BoundaryPadding
 from pdeops.layers.grid_transfer import stencil
+from pdeops.layers.linear_doubling import Alignment, double_points
 from pdeops.layers.neural_spectral_block import Initialisation, NeuralSpectralBlock
 
 Norm = Literal["group", "batch"]
 BATCH_NORMS = (nn.BatchNorm1d, nn.BatchNorm2d, nn.BatchNorm3d)
 MAX_POOLS = (functional.max_pool1d, functional.max_pool2d, functional.max_pool3d)
-INTERPOLATIONS = ("linear", "bilinear", "trilinear")
 
 
 class SpectralPyramid(nn.Module):
@@ -40,8 +40,8 @@ class SpectralPyramid(nn.Module):
             periodic axes, zeros on the others. Its size does not count.
         depth: Number D of halvings.
         norm: ``group`` normalises 8 groups of channels of one sample, ``batch`` each channel of the batch.
-        align_corners: Whether the interpolation fits the outermost points of both levels, as published, in
-            place of the cells. Not with periodic axes.
+        align_corners: Whether, between walls, the outermost points of both levels coincide in the
+            interpolation, as published, in place of the cells.
         heads: See `NeuralSpectralBlock`.
         tokens: See `NeuralSpectralBlock`.
         frequencies: See `NeuralSpectralBlock`.
@@ -76,7 +76,8 @@ class SpectralPyramid(nn.Module):
         if norm not in get_args(Norm):
             raise ValueError(f"norm: expected {' or '.join(get_args(Norm))}, got {norm!r}")
         self.depth = depth
-        self.align_corners = align_corners
+        wall: Alignment = "corners" if align_corners else "cells"
+        self.alignments: list[Alignment] = ["periodic" if axis.is_periodic else wall for axis in grid.axes]
         self.boundary = BoundaryPadding(grid)
         channels = [width * 2 ** min(level, depth - 1) for level in range(depth + 1)]
         self.entry = DoubleConvolution((width, width, width), self.boundary, norm)
@@ -119,24 +120,15 @@ class SpectralPyramid(nn.Module):
             levels.append(down(pool(levels[-1], 2)))
         current = self._block(self.depth, levels.pop())
         for number in reversed(range(self.depth)):
-            joined = torch.cat((self._block(number, levels.pop()), self._double(current)), dim=1)
-            current = self.up[number](joined)
-        return current.movedim(1, -1)
+            fine = double_points(current, self.alignments)
+            joined = torch.cat((self._block(number, levels.pop()), fine), dim=-1)
+            current = self.up[number](joined.movedim(-1, 1)).movedim(1, -1)
+        return current
 
     def _block(self, level: int, values: Tensor) -> Tensor:
+        """Apply the spectral block of a level to a field with the channels first; they come out last."""
         patches = [2 ** (self.depth - level)] * (values.ndim - 2)
-        return self.blocks[level](values.movedim(1, -1), patches).movedim(-1, 1)
-
-    def _double(self, values: Tensor) -> Tensor:
-        """Twice as many points on each axis; a periodic axis interpolates across its ends."""
-        shape = values.shape[2:]
-        padded = self.boundary(values)
-        mode = INTERPOLATIONS[len(shape) - 1]
-        fine = functional.interpolate(padded, scale_factor=2, mode=mode, align_corners=self.align_corners)
-        for dim, size in enumerate(shape, start=2):
-            if fine.shape[dim] > 2 * size:
-                fine = fine.narrow(dim, 2, 2 * size)
-        return fine
+        return self.blocks[level](values.movedim(1, -1), patches)
 
 
 class DoubleConvolution(nn.Sequential):

@@ -9,14 +9,12 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from pdeops.domains import AxisKind, Domain, Grid
-from pdeops.layers import ChannelMLP, GridLift, crop, pad
-from pdeops.layers.continuation import continue_field
-from pdeops.layers.latent_grid import LatentGrid
+from pdeops.layers import ChannelMLP, GridLift, LatentGrid, SpectralPyramid, continue_field, crop, pad
 from pdeops.layers.neural_spectral_block import Initialisation
-from pdeops.layers.spectral_pyramid import Norm, SpectralPyramid
+from pdeops.layers.spectral_pyramid import Norm
 from pdeops.operators.operator import Capabilities, Operator, modes_per_axis
 
-Boundary = Literal["domain", "zeros"]
+Ends = Literal["domain", "zeros"]
 
 
 class LSM(Operator):
@@ -93,15 +91,15 @@ class LSM(Operator):
         frequencies: int = 12,
         projection_width: int = 128,
         norm: Norm = "group",
-        boundary: Boundary = "domain",
+        boundary: Ends = "domain",
         initialisation: Initialisation = "symmetric",
         scaled_attention: bool = True,
         modes: int | Sequence[int] = 12,
         latent_size: int | Sequence[int] = 48,
     ) -> None:
         super().__init__(in_channels, out_channels, domain)
-        if boundary not in get_args(Boundary):
-            raise ValueError(f"boundary: expected {' or '.join(get_args(Boundary))}, got {boundary!r}")
+        if boundary not in get_args(Ends):
+            raise ValueError(f"boundary: expected {' or '.join(get_args(Ends))}, got {boundary!r}")
         self.depth = depth
         self.boundary = boundary
         if isinstance(domain, Grid):
