@@ -40,6 +40,7 @@ WHOLE = {
     "data.window.output_frames": 1,
     "data.window.stride": 1,
     "data.window.frames_per_call": 0,
+    "data.window.first_frame": 0,
 }
 REAL = ("optimizer.lr", "optimizer.weight_decay", "data.final_time", "data.memory_limit")
 SPLIT_SIZES = ("data.num_train", "data.num_test")

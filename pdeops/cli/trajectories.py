@@ -14,7 +14,7 @@ from pdeops.training import Surrogate
 def predict_trajectories(
     surrogate: Surrogate, data: PDEDataModule, num_samples: int
 ) -> tuple[Field, Field] | None:
-    """Roll a model out over whole test trajectories, from their first frames.
+    """Roll a model out over whole test trajectories, from the first frames that its window takes.
 
     Args:
         surrogate: The model.
@@ -33,8 +33,8 @@ def predict_trajectories(
         return None
     truth = replace(
         stored,
-        values=stored.values[:, :: window.stride].double(),
-        times=stored.times[:: window.stride].double(),
+        values=stored.values[:, window.first_frame :: window.stride].double(),
+        times=stored.times[window.first_frame :: window.stride].double(),
     )
     values, times, given = truth.values, truth.times, window.input_frames
     if times is None or len(times) <= given:

@@ -21,11 +21,14 @@ class Window:
         stride: Stored frames between two frames of the window.
         frames_per_call: Frames that one call of the model predicts; a model with fewer than ``output_frames``
             is rolled out on its own predictions. 0, the default, becomes all of them.
-        starts: ``"all"`` takes every start that fits, ``"first"`` only frame 0. All windows of a trajectory
-            are in the same split.
+        starts: ``"all"`` takes every start that fits, ``"first"`` only the first one. All windows of a
+            trajectory are in the same split.
+        first_frame: The first stored frame that takes part. Data sets that others published often begin one
+            frame after the initial state: 1 with ``starts="first"`` and 10 + 10 frames is their frames 1 to
+            10 and 11 to 20.
 
     Raises:
-        ValueError: A number is below 1, or the calls do not add up to the output frames.
+        ValueError: A number is out of range, or the calls do not add up to the output frames.
 
     Good values: ``starts="all"`` multiplies the training pairs at no cost of solving; it fits autonomous
     equations only, where the map does not depend on the starting time.
@@ -36,6 +39,7 @@ class Window:
     stride: int = 1
     frames_per_call: int = 0
     starts: str = "all"
+    first_frame: int = 0
 
     def __post_init__(self) -> None:
         """Check the numbers."""
@@ -44,6 +48,8 @@ class Window:
         for name in ("input_frames", "output_frames", "stride", "frames_per_call"):
             if getattr(self, name) < 1:
                 raise ValueError(f"window: {name}: expected at least 1, got {getattr(self, name)}")
+        if self.first_frame < 0:
+            raise ValueError(f"window: first_frame: expected at least 0, got {self.first_frame}")
         if self.output_frames % self.frames_per_call:
             raise ValueError(
                 "window: expected output_frames to be a multiple of frames_per_call, got "
@@ -74,12 +80,15 @@ class Window:
         Raises:
             ValueError: Not even one window fits.
         """
-        if num_frames < self.span:
+        needed = self.first_frame + self.span
+        if num_frames < needed:
             raise ValueError(
-                f"window: expected trajectories of at least {self.span} frames for {self.input_frames} + "
-                f"{self.output_frames} frames at stride {self.stride}, got {num_frames}; try a smaller stride"
+                f"window: expected trajectories of at least {needed} frames for {self.input_frames} + "
+                f"{self.output_frames} frames at stride {self.stride} from frame {self.first_frame} on, "
+                f"got {num_frames}; try a smaller stride"
             )
-        return numpy.arange(num_frames - self.span + 1 if self.starts == "all" else 1)
+        count = num_frames - needed + 1 if self.starts == "all" else 1
+        return self.first_frame + numpy.arange(count)
 
     @property
     def input_offsets(self) -> numpy.ndarray:

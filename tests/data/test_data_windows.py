@@ -1,7 +1,9 @@
 import numpy
 import pytest
 import torch
+from hydra import compose, initialize_config_module
 
+from pdeops.cli.assembly import build_problem, build_times, build_window
 from pdeops.data import FieldDataset, Window
 from pdeops.domains import Grid
 
@@ -103,3 +105,37 @@ def test_windows_that_do_not_fit_the_trajectory():
         FieldDataset.from_trajectories(trajectories(), uneven, GRID, Window())
     once = Window(input_frames=1, output_frames=8, starts="first")
     assert len(FieldDataset.from_trajectories(trajectories(), uneven, GRID, once)) == 3
+
+
+@pytest.mark.parametrize(
+    ("experiment", "first", "last"),
+    [
+        ("navier_stokes_10_to_10", range(1, 11), range(11, 21)),
+        ("navier_stokes_10_to_10_1e-5", range(1, 11), range(11, 21)),
+        ("navier_stokes_1_to_10", range(1, 2), range(2, 12)),
+        ("navier_stokes_1_to_10_1e-5", range(1, 2), range(2, 12)),
+    ],
+)
+def test_published_protocols_show_and_ask_for_exactly_their_frames(experiment, first, last):
+    with initialize_config_module("pdeops.conf", version_base="1.3"):
+        config = compose("train", overrides=[f"experiment={experiment}"])
+    times = build_times(build_problem(config), config.data.final_time, config.data.num_frames)
+    window = build_window(config)
+    # A trajectory whose value is the time: the published frames are one unit of time apart, the first at 1.
+    frames = torch.tensor(times)[None, :, None, None, None].expand(3, -1, 1, *GRID.shape)
+    dataset = FieldDataset.from_trajectories(frames, times, GRID, window)
+    assert len(dataset) == 3, "one window a trajectory"
+    batch = dataset[[2]]
+    assert batch.inputs.values[0, :, 0, 0].tolist() == list(first)
+    assert batch.targets.values[0, :, 0, 0].tolist() == list(last)
+    assert (window.frames_per_call, window.num_calls) == (1, 10)
+
+
+def test_windows_begin_at_the_first_frame_asked_for():
+    window = Window(input_frames=2, output_frames=1, stride=2, first_frame=3)
+    assert window.first_frames(10).tolist() == [3, 4, 5]
+    assert Window(starts="first", first_frame=3).first_frames(5).tolist() == [3]
+    with pytest.raises(ValueError, match=r"at least 5 frames.*from frame 3 on, got 4"):
+        Window(first_frame=3).first_frames(4)
+    with pytest.raises(ValueError, match="first_frame: expected at least 0, got -1"):
+        Window(first_frame=-1)
