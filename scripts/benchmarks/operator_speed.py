@@ -28,37 +28,34 @@ import argparse
 import json
 import os
 import platform
-import subprocess
 import sys
 import warnings
 from collections.abc import Callable, Sequence
-from contextlib import nullcontext
+from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
 from statistics import median
 from time import perf_counter
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 
+from benchmarks.training_step import (
+    Step,
+    build_training_step,
+    measure_memory,
+    measure_memory_apart,
+    take_turns,
+    use_allocator,
+)
 from pdeops.domains import Grid
-from pdeops.operators import FNO, T1, SpectralOperator, T1Published
-from pdeops.training import FrequencyRelativeL2, RelativeL2
-from pdeops.training.memory import PeakMemory
+from pdeops.operators import FNO, T1, T1Published
 
 WIDTH, NUM_LAYERS, MODES, HIDDEN = 32, 4, 12, 64
 PEER = "neuraloperator FNO"
 OURS = ["FNO", "FNO compiled", "FNO bfloat16", "T1", "T1 compiled", "T1 bfloat16", "T1Published",
         "T1Published compiled"]  # fmt: skip
 PEER_VARIANTS = [f"{PEER} without channel MLP", f"{PEER} compiled", f"{PEER} bfloat16"]
-# Seconds after which a contestant has had enough turns.
-ENOUGH = 20.0
-KEEPING_ALLOCATOR = {
-    "MALLOC_MMAP_MAX_": "0",
-    "MALLOC_TRIM_THRESHOLD_": "100000000000",
-    "MALLOC_TOP_PAD_": "500000000",
-}
-Step = Callable[[], float]
 
 
 def build_peer(use_channel_mlp: bool) -> nn.Module:
@@ -97,94 +94,16 @@ def build_step(name: str, size: int, batch: int) -> tuple[Step, int]:
         A function that makes one training step and returns the loss, and the number of real parameters.
     """
     torch.manual_seed(0)
-    inputs, targets = torch.randn(2, batch, 1, size, size)
     grid = Grid.periodic((size, size))
     model = build_operator(name, grid)
-    optimizer = torch.optim.AdamW(model.parameters(), lr=1e-3)
-    num_parameters = sum(p.numel() * (2 if p.is_complex() else 1) for p in model.parameters())
-    function: Callable[[Tensor], Tensor] = model
-    if isinstance(model, SpectralOperator):
-        function = model.coefficients
-    if "compiled" in name:
-        function = torch.compile(function, dynamic=False)
-    in_frequencies, in_space = FrequencyRelativeL2(), RelativeL2()
-
-    def step() -> float:
-        optimizer.zero_grad()
-        with torch.autocast("cpu", dtype=torch.bfloat16) if "bfloat16" in name else nullcontext():
-            outputs = function(inputs)
-        outputs = outputs.float()
-        if isinstance(model, SpectralOperator):
-            loss = in_frequencies(outputs, targets, grid, model.transform)
-        else:
-            loss = in_space(outputs, targets, grid)
-        loss.backward()
-        optimizer.step()
-        return loss.item()
-
-    return step, num_parameters
+    return build_training_step(model, grid, batch, compiled="compiled" in name, bfloat16="bfloat16" in name)
 
 
-def measure_times(
-    names: Sequence[str], size: int, batch: int, repetitions: int
-) -> dict[str, tuple[list[float], int]]:
-    """Seconds of every step and the number of parameters, the contestants taking turns.
-
-    One that fails is left out, with a line on the standard error.
-    """
-    steps: dict[str, Step] = {}
-    turns: dict[str, int] = {}
-    results: dict[str, tuple[list[float], int]] = {}
-    for name in names:
-        try:
-            step, num_parameters = build_step(name, size, batch)
-            step()
-            step()
-            start = perf_counter()
-            step()
-        except (RuntimeError, ValueError, TypeError) as error:
-            reason = f"{type(error).__name__}: {str(error).splitlines()[0][:100]}"
-            print(f"{name} at {size}: {reason}", file=sys.stderr)
-            continue
-        turns[name] = min(repetitions, max(3, int(ENOUGH / (perf_counter() - start))))
-        steps[name], results[name] = step, ([], num_parameters)
-    for turn in range(repetitions):
-        for name, step in steps.items():
-            if turn < turns[name]:
-                start = perf_counter()
-                step()
-                results[name][0].append(perf_counter() - start)
-    return results
-
-
-def measure_memory(name: str, size: int, batch: int) -> float:
-    """Growth of the resident set from before the model to the peak of three steps, in MB."""
-    peak = PeakMemory("cpu")
-    step, _ = build_step(name, size, batch)
-    for _ in range(3):
-        step()
-    return peak.megabytes
-
-
-def measure_memory_apart(name: str, size: int, batch: int, threads: int) -> float:
-    """`measure_memory` in a process of its own, with the default allocator; not a number where it fails."""
-    options = ["--memory-of", name, "--sizes", str(size), "--batch", str(batch), "--threads", str(threads)]
-    done = start_again([*options, "--allocator", "default"], {}, capture_output=True)
-    return json.loads(done.stdout.splitlines()[-1]) if done.returncode == 0 else float("nan")
-
-
-def start_again(
-    arguments: Sequence[str], allocator: dict[str, str], capture_output: bool
-) -> subprocess.CompletedProcess[str]:
-    """Run this benchmark in a new process; the allocator reads its settings only at the start of one."""
-    environment = {key: value for key, value in os.environ.items() if key not in KEEPING_ALLOCATOR}
-    return subprocess.run(
-        [sys.executable, str(Path(__file__).resolve()), *arguments],
-        env=environment | allocator,
-        capture_output=capture_output,
-        text=True,
-        check=False,
-    )
+def memory_apart(name: str, size: int, options: argparse.Namespace) -> float:
+    """Peak memory in MB of one contestant in a process of its own."""
+    arguments = ["--memory-of", name, "--sizes", str(size)]
+    arguments += ["--batch", str(options.batch), "--threads", str(options.threads)]
+    return measure_memory_apart("operator_speed", arguments)
 
 
 def work_of_fno(size: int, batch: int) -> tuple[float, float]:
@@ -294,7 +213,8 @@ def print_times(
     names: Sequence[str], size: int, options: argparse.Namespace
 ) -> list[dict[str, float | int | str]]:
     """Measure all contestants at one size, print their rows of the table and return them."""
-    results = measure_times(names, size, options.batch, options.repetitions)
+    builds = {name: partial(build_step, name, size, options.batch) for name in names}
+    results = take_turns(builds, options.repetitions)
     rows: list[dict[str, float | int | str]] = []
     for name, (seconds, num_parameters) in results.items():
         middle, best = median(seconds), min(seconds)
@@ -318,14 +238,13 @@ def main(arguments: Sequence[str] | None = None) -> None:
     """
     arguments = sys.argv[1:] if arguments is None else arguments
     options = parse(arguments)
-    wanted = KEEPING_ALLOCATOR if options.allocator == "keep" and platform.libc_ver()[0] == "glibc" else {}
-    if wanted != {key: os.environ[key] for key in KEEPING_ALLOCATOR if key in os.environ}:
-        sys.exit(start_again(arguments, wanted, capture_output=False).returncode)
+    allocator = use_allocator("operator_speed", arguments, options.allocator)
     torch.set_num_threads(options.threads)
     # The peer's warnings are about optional packages.
     warnings.filterwarnings("ignore")
     if options.memory_of is not None:
-        print(json.dumps(measure_memory(options.memory_of, options.sizes[0], options.batch)))
+        build = partial(build_step, options.memory_of, options.sizes[0], options.batch)
+        print(json.dumps(measure_memory(build)))
         return
 
     names = options.only or [PEER, *OURS]
@@ -338,13 +257,12 @@ def main(arguments: Sequence[str] | None = None) -> None:
         {
             "size": size,
             "name": name,
-            "megabytes": measure_memory_apart(name, size, options.batch, options.threads),
+            "megabytes": memory_apart(name, size, options),
         }
         for size in options.memory_sizes
         for name in names
         if name in (PEER, "FNO")
     ]
-    allocator = "allocator that keeps its memory" if wanted else "default allocator"
     print(
         f"Training step, torch {torch.__version__}, {platform.machine()}, {options.threads} thread(s), "
         f"batch {options.batch}, {allocator}, huge pages {os.environ.get('THP_MEM_ALLOC_ENABLE', '0')}\n\n"
