@@ -11,7 +11,7 @@ import torch
 from shape_flows import KirschPlate
 
 from pdeops.domains import Grid, box_mesh
-from pdeops.problems import ElasticCell, PipeFlow, Stokes, Variable
+from pdeops.problems import ElasticCell, Neumann, PipeFlow, Stokes, Variable
 from solvers import FiniteElementSolver, ShapeSolver, SolverError, solve
 
 CELL, PIPE = ElasticCell(), PipeFlow()
@@ -182,3 +182,9 @@ def test_what_does_not_fit():
     assert "got PipeFlow" in FiniteElementSolver().unsuited(PIPE, grid)
     with pytest.raises(ValueError, match=r"pipe: expected a grid on x in \[0, 1\]"):
         solve(PIPE, Grid.box((5, 5), upper=(10.0, 1.0)))
+
+
+def test_a_flow_that_nothing_holds_is_singular():
+    free = {"default": Neumann()}
+    with pytest.raises(SolverError, match="leave a constant or a motion free"):
+        solve(Stokes(boundary_x=free, boundary_y=free), box_mesh((5, 4)))
