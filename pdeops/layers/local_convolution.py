@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import torch
 from jaxtyping import Float
@@ -40,7 +41,7 @@ class LocalConvolution(nn.Module):
         if not 1 <= len(periodic) <= 3:
             raise ValueError(f"local convolution: expected 1 to 3 axes, got {len(periodic)}")
         self.periodic = tuple(periodic)
-        padding = [0 if closes else 1 for closes in periodic]
+        padding: Any = tuple(0 if closes else 1 for closes in periodic)
         self.convolution = CONVOLUTIONS[len(periodic) - 1](
             in_channels, out_channels, 3, stride=stride, padding=padding
         )
