@@ -59,8 +59,8 @@ class ElasticCell(ShapeProblem):
 
     Good values: 96 points around the hole and 10 from hole to side, 960 together.
 
-    Failure mode: The stress is infinite at the two clamped corners, so its largest value grows with the
-        resolution. Edges are straight: few points around the hole cut a polygon instead.
+    Failure mode: The stress is infinite at the two clamped corners, so its values next to them do not
+        converge. Edges are straight: few points around the hole cut a polygon instead.
 
     Source: Z. Li, D. Z. Huang, B. Liu, A. Anandkumar (2023), Fourier neural operator with learned
     deformations for PDEs on general geometries, arXiv:2207.05209; there the material is hyperelastic.

@@ -32,7 +32,7 @@ class ShapeSolver(Solver):
 
     The order is two: projected gradients of quadratic functions are of second order, and edges are straight,
     so walls that are curved are off by the square of an edge. There are no settings. A sample is one sparse
-    elimination: 0.1 to 0.3 s for 1000 to 2000 points.
+    elimination: 0.1 s of elasticity on 960 points, 0.2 s of Stokes flow on 65 x 33, 6 s on 129 x 129.
 
     Failure mode: Where the solution is singular (a clamped corner of an elastic body) the stress is
     unbounded, and its values at the points near by do not converge.
