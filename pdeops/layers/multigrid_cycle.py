@@ -82,7 +82,6 @@ class MultigridCycle(nn.Module):
             levels.append(_Level(stencils, size, restrict, pre, post, started))
         started = restrict == "input" and pre > 0 and bool(levels)
         self.levels = nn.ModuleList([*levels, _Smoothing(stencils, coarsest, started)])
-        self.restrict = restrict
 
     def forward(
         self, values: Float[Tensor, "batch in_channels *shape"]
@@ -101,6 +100,7 @@ class MultigridCycle(nn.Module):
         level = self.levels[number]
         if isinstance(level, _Smoothing):
             return level(values, start)
+        assert isinstance(level, _Level)
         result = level.pre(values, start)
         coarse = self._cycle(number + 1, *level.restricted(values, result))
         correction = level.prolong(coarse)

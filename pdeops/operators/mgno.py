@@ -9,7 +9,15 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from pdeops.domains import AxisKind, Domain, Grid
-from pdeops.layers import Boundary, BoundaryPadding, MultigridCycle, Restrict, coarser_shape, level_shapes
+from pdeops.layers import (
+    Boundary,
+    BoundaryPadding,
+    MultigridCycle,
+    Restrict,
+    coarser_shape,
+    coordinate_channels,
+    level_shapes,
+)
 from pdeops.layers.grid_transfer import CONVOLUTIONS
 from pdeops.operators.operator import Capabilities, Operator, as_grid
 
@@ -42,6 +50,10 @@ class MgNO(Operator):
         post: Smoothing steps after them.
         coarsest: Smoothing steps on the coarsest level.
         shared: Whether all levels of a cycle have the same stencils.
+        coordinates: Whether the first layer sees where it is. Without, on a torus the operator commutes with
+            shifts by the coarsest spacing.
+        normalise: Whether every layer brings its field to mean 0 and deviation 1 before the activation, over
+            all channels and points of a sample.
 
     Raises:
         ValueError: The domain does not fit, is too small for the levels, or an option is out of range.
@@ -59,6 +71,8 @@ class MgNO(Operator):
         >>> operator(torch.zeros(2, 1, 64, 64)).shape
         torch.Size([2, 1, 64, 64])
     """
+
+    positions: Tensor
 
     capabilities: ClassVar[Capabilities] = Capabilities(
         dimensions=frozenset({1, 2, 3}),
@@ -81,6 +95,8 @@ class MgNO(Operator):
         post: int = 0,
         coarsest: int = 2,
         shared: bool = False,
+        coordinates: bool = False,
+        normalise: bool = False,
     ) -> None:
         super().__init__(in_channels, out_channels, domain)
         if num_layers < 1:
@@ -89,7 +105,8 @@ class MgNO(Operator):
         self.num_levels = _levels_of(grid) if num_levels is None else num_levels
         padding = BoundaryPadding(grid, boundary)
         pointwise = CONVOLUTIONS[grid.dimension - 1]
-        channels = [in_channels] + [width] * (num_layers - 1)
+        positions = _position_channels(grid) if coordinates else torch.empty(0, *grid.shape)
+        channels = [in_channels + len(positions)] + [width] * (num_layers - 1)
         self.cycles = nn.ModuleList(
             MultigridCycle(
                 number,
@@ -106,11 +123,17 @@ class MgNO(Operator):
             for number in channels
         )
         self.pointwise = nn.ModuleList(pointwise(number, width, 1) for number in channels)
+        self.normalisations = nn.ModuleList(
+            nn.GroupNorm(1, width) if normalise else nn.Identity() for _ in channels
+        )
         self.activation = nn.GELU()
         self.head = pointwise(width, out_channels, 1, bias=False)
         # Fields with adjacent channels stay so only if the weights of all convolutions have that layout.
-        if grid.dimension > 1:
-            self.to(memory_format=_LAYOUTS[grid.dimension])
+        for parameter in self.parameters():
+            if parameter.ndim == grid.dimension + 2:
+                parameter.data = parameter.data.contiguous(memory_format=_LAYOUTS[grid.dimension])
+        # Not in the checkpoint: the grid gives it.
+        self.register_buffer("positions", positions.float(), persistent=False)
 
     def forward(
         self,
@@ -134,10 +157,15 @@ class MgNO(Operator):
         """
         grid = as_grid(self.resolve_domain(values, domain, query))
         self._check_levels(grid)
+        if len(self.positions):
+            positions = self.positions if grid == self.domain else _position_channels(grid)
+            values = torch.cat((values, positions.to(values).expand(len(values), *positions.shape)), dim=1)
         # A copy, for with one channel both layouts look alike to `contiguous`, but not to a convolution.
         hidden = values.clone(memory_format=_LAYOUTS[grid.dimension])
-        for cycle, pointwise in zip(self.cycles, self.pointwise, strict=True):
-            hidden = self.activation(cycle(hidden).add_(pointwise(hidden)))
+        for cycle, pointwise, normalisation in zip(
+            self.cycles, self.pointwise, self.normalisations, strict=True
+        ):
+            hidden = self.activation(normalisation(cycle(hidden).add_(pointwise(hidden))))
         return self.head(hidden).contiguous()
 
     def _check_levels(self, grid: Grid) -> None:
@@ -161,3 +189,7 @@ def _levels_of(grid: Grid) -> int:
     while min(shape) >= FEWEST_POINTS:
         number, shape = number + 1, coarser_shape(shape)
     return number
+
+
+def _position_channels(grid: Grid) -> Tensor:
+    return coordinate_channels(grid).movedim(-1, 0)
