@@ -148,12 +148,20 @@ class DoubleConvolution(nn.Sequential):
                 normalise: nn.Module = BATCH_NORMS[dimension - 1](after)
             else:
                 normalise = nn.GroupNorm(math.gcd(8, after), after)
-            layers += [stencil(before, after, boundary), normalise, nn.ReLU(inplace=True)]
+            convolve = stencil(before, after, boundary)
+            if dimension > 1:
+                # As the fields lie in memory: a call then reorders nothing. In one dimension there is no name
+                # for it.
+                weight = next(convolve.parameters())
+                last = torch.channels_last if dimension == 2 else torch.channels_last_3d
+                weight.data = weight.data.contiguous(memory_format=last)
+            layers += [convolve, normalise, nn.ReLU(inplace=True)]
         super().__init__(*layers)
         self.boundary = boundary
 
     def forward(self, values: Tensor) -> Tensor:
         """Apply the layers to a field with the channels first."""
-        for layer in self:
-            values = layer(self.boundary(values) if hasattr(layer, "kernel_size") else values)
+        layers = list(self)
+        for convolve, normalise, activate in zip(layers[::3], layers[1::3], layers[2::3], strict=True):
+            values = activate(normalise(convolve(self.boundary(values))))
         return values
