@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from itertools import pairwise
 
 import torch
@@ -10,6 +9,7 @@ import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from pdeops.domains import Grid
 from pdeops.layers.local_convolution import CONVOLUTIONS, LocalConvolution
 
 NUM_GROUPS = 8
@@ -26,7 +26,7 @@ class EncoderDecoder(nn.Module):
     Args:
         in_channels: Channels of the input.
         out_channels: Channels of the output.
-        periodic: Whether each axis closes, one entry an axis, 1 to 3 axes.
+        grid: The grid; its number and kinds of axes count, 1 to 3 axes.
         width: Channels of the first level; a multiple of 8.
         depth: Number of halvings; the smallest size must be at least ``2**depth``.
         convolutions_per_level: Convolutions of a level.
@@ -44,7 +44,7 @@ class EncoderDecoder(nn.Module):
         self,
         in_channels: int,
         out_channels: int,
-        periodic: Sequence[bool],
+        grid: Grid,
         *,
         width: int = 32,
         depth: int = 3,
@@ -66,7 +66,7 @@ class EncoderDecoder(nn.Module):
             for number in range(convolutions_per_level):
                 source, step = (width, 1) if number else (channels, stride)
                 parts += [
-                    LocalConvolution(source, width, periodic, stride=step),
+                    LocalConvolution(source, width, grid, stride=step),
                     nn.GroupNorm(NUM_GROUPS, width),
                     nn.GELU(),
                 ]
@@ -76,7 +76,7 @@ class EncoderDecoder(nn.Module):
         self.entry = level(in_channels, width)
         self.down = nn.ModuleList(level(fine, coarse, stride=2) for fine, coarse in pairwise(widths))
         self.up = nn.ModuleList(level(fine + coarse, fine) for fine, coarse in pairwise(widths))
-        self.exit = CONVOLUTIONS[len(periodic) - 1](width, out_channels, 1)
+        self.exit = CONVOLUTIONS[grid.dimension - 1](width, out_channels, 1)
 
     def forward(
         self, values: Float[Tensor, "batch in_channels *shape"]

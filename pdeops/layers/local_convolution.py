@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any
 
-import torch
 from jaxtyping import Float
 from torch import Tensor, nn
+
+from pdeops.domains import Grid
+from pdeops.layers.boundary_padding import BoundaryPadding
 
 CONVOLUTIONS = (nn.Conv1d, nn.Conv2d, nn.Conv3d)
 
@@ -22,11 +23,8 @@ class LocalConvolution(nn.Module):
     Args:
         in_channels: Channels of the input.
         out_channels: Channels of the output.
-        periodic: Whether each axis closes, one entry an axis, 1 to 3 axes.
+        grid: The grid; its number and kinds of axes count, not its size.
         stride: 1 to keep the size, 2 to halve it, rounded up.
-
-    Raises:
-        ValueError: The number of axes is not 1, 2 or 3.
 
     Good values: fields in two dimensions in the memory format ``torch.channels_last``, which is kept.
 
@@ -34,17 +32,12 @@ class LocalConvolution(nn.Module):
     kept lies beside the first.
     """
 
-    def __init__(
-        self, in_channels: int, out_channels: int, periodic: Sequence[bool], *, stride: int = 1
-    ) -> None:
+    def __init__(self, in_channels: int, out_channels: int, grid: Grid, *, stride: int = 1) -> None:
         super().__init__()
-        if not 1 <= len(periodic) <= 3:
-            raise ValueError(f"local convolution: expected 1 to 3 axes, got {len(periodic)}")
-        self.periodic = tuple(periodic)
-        padding: Any = tuple(0 if closes else 1 for closes in periodic)
-        self.convolution = CONVOLUTIONS[len(periodic) - 1](
-            in_channels, out_channels, 3, stride=stride, padding=padding
-        )
+        self.padding = BoundaryPadding(grid)
+        zeros: Any = self.padding.zeros
+        kind = CONVOLUTIONS[grid.dimension - 1]
+        self.convolution = kind(in_channels, out_channels, 3, stride=stride, padding=zeros)
 
     def forward(
         self, values: Float[Tensor, "batch in_channels *shape"]
@@ -57,10 +50,4 @@ class LocalConvolution(nn.Module):
         Returns:
             Field with the channels first.
         """
-        for dim, closes in enumerate(self.periodic, start=2):
-            if closes:
-                # Unlike torch's circular padding, this keeps the memory format.
-                size = values.shape[dim]
-                ends = values.narrow(dim, size - 1, 1), values.narrow(dim, 0, 1)
-                values = torch.cat((ends[0], values, ends[1]), dim=dim)
-        return self.convolution(values)
+        return self.convolution(self.padding(values))

@@ -9,6 +9,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn import functional
 
+from pdeops.domains import Grid
 from pdeops.layers.local_convolution import LocalConvolution
 
 TEMPERATURES = (0.1, 5.0)
@@ -36,8 +37,8 @@ class PhysicsAttention(nn.Module):
         width: Channels; a multiple of the heads.
         num_heads: Number of heads.
         num_slices: Number of slices, the same projection S in every head.
-        periodic: On grids, whether each axis closes: the projections are convolutions of three points an
-            axis. None for projections at each point, on any set of points.
+        grid: The projections are convolutions of three points an axis on such a grid (its number and kinds of
+            axes count). None for projections at each point, on any set of points.
 
     Raises:
         ValueError: The width is no multiple of the heads, or there is no slice.
@@ -51,9 +52,7 @@ class PhysicsAttention(nn.Module):
     the integrals, which is the same where all points have equal shares.
     """
 
-    def __init__(
-        self, width: int, num_heads: int, num_slices: int, *, periodic: Sequence[bool] | None = None
-    ) -> None:
+    def __init__(self, width: int, num_heads: int, num_slices: int, *, grid: Grid | None = None) -> None:
         super().__init__()
         if num_heads < 1 or width < 1 or width % num_heads:
             raise ValueError(
@@ -66,7 +65,7 @@ class PhysicsAttention(nn.Module):
         self.num_heads = num_heads
         # The two projections, x and f, as one.
         self.project = (
-            nn.Linear(width, 2 * width) if periodic is None else LocalConvolution(width, 2 * width, periodic)
+            nn.Linear(width, 2 * width) if grid is None else LocalConvolution(width, 2 * width, grid)
         )
         self.slice = nn.Linear(head_width, num_slices)
         self.temperature = nn.Parameter(torch.full((num_heads,), 0.5))

@@ -9,7 +9,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from pdeops.domains import AxisKind, Domain
+from pdeops.domains import AxisKind, Domain, Grid
 from pdeops.layers import Basis, EncoderDecoder, TruncatedTransform, basis_kinds
 from pdeops.operators.operator import Capabilities, SpectralOperator, as_grid, modes_per_axis
 from pdeops.operators.t1_published import T1PublishedLayer, position_coefficients
@@ -80,8 +80,8 @@ class T1UNet(SpectralOperator):
         self.lift = nn.Linear(channels, channels, bias=False)
         self.layer = T1PublishedLayer(kept, channels)
         # Neither end of the block of coefficients is the neighbour of the other.
-        ends = (False,) * grid.dimension
-        self.unet = EncoderDecoder(channels, out_channels, ends, width=width, depth=depth)
+        block = Grid.box(kept, AxisKind.CELLS)
+        self.unet = EncoderDecoder(channels, out_channels, block, width=width, depth=depth)
 
     def coefficients(
         self, values: Float[Tensor, "batch in_channels *shape"], domain: Domain | None = None

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from pdeops.domains import Domain, Grid
 from pdeops.layers import ChannelMLP, PhysicsAttention, PointPositions, PositionKind
-from pdeops.operators.operator import Capabilities, Operator
+from pdeops.operators.operator import Capabilities, Operator, as_grid
 
 
 class Transolver(Operator):
@@ -90,9 +90,9 @@ class Transolver(Operator):
         self.points = PointPositions(domain, positions)
         channels = in_channels + self.points.positions.shape[-1]
         self.lift = ChannelMLP(channels, 2 * width, width)
-        periodic = self.points.closes if self.local else None
+        grid = as_grid(domain) if self.local else None
         layers = [
-            TransolverLayer(width, num_heads, num_slices, mlp_ratio=mlp_ratio, periodic=periodic)
+            TransolverLayer(width, num_heads, num_slices, mlp_ratio=mlp_ratio, grid=grid)
             for _ in range(num_layers)
         ]
         self.layers = nn.ModuleList(layers)
@@ -142,7 +142,7 @@ class TransolverLayer(nn.Module):
         num_heads: Heads of the attention.
         num_slices: Slices of each head.
         mlp_ratio: Hidden channels of the network over ``width``.
-        periodic: See `PhysicsAttention`.
+        grid: See `PhysicsAttention`.
     """
 
     def __init__(
@@ -152,11 +152,11 @@ class TransolverLayer(nn.Module):
         num_slices: int,
         *,
         mlp_ratio: int = 1,
-        periodic: Sequence[bool] | None = None,
+        grid: Grid | None = None,
     ) -> None:
         super().__init__()
         self.attention_norm = nn.LayerNorm(width)
-        self.attention = PhysicsAttention(width, num_heads, num_slices, periodic=periodic)
+        self.attention = PhysicsAttention(width, num_heads, num_slices, grid=grid)
         self.network_norm = nn.LayerNorm(width)
         self.network = ChannelMLP(width, mlp_ratio * width, width)
 

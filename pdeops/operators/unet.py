@@ -76,7 +76,7 @@ class UNet(Operator):
         self.body = EncoderDecoder(
             width,
             out_channels,
-            [axis.is_periodic for axis in grid.axes],
+            grid,
             width=width,
             depth=depth,
             convolutions_per_level=convolutions_per_level,

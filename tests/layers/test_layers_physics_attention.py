@@ -58,7 +58,7 @@ def test_pointwise_form_is_the_formula() -> None:
 
 
 def test_local_form_reads_neighbours_and_closes_on_periodic_axes_only() -> None:
-    attention = make(4, 2, 3, periodic=(True, False))
+    attention = make(4, 2, 3, grid=Grid.box((3, 4), ("periodic", "nodes")))
     shape = (3, 4)
     values = torch.randn(1, 12, 4, dtype=torch.float64)
     shares = torch.full((12,), 1 / 12, dtype=torch.float64)

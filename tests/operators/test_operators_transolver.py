@@ -6,7 +6,7 @@ import math
 import pytest
 import torch
 
-from pdeops.domains import Grid, Mesh, disk_mesh, grid_mesh, refine_mesh
+from pdeops.domains import Grid, Mesh, disk_mesh, grid_mesh
 from pdeops.operators import Operator, Transolver
 
 SMALL = {"width": 8, "num_layers": 2, "num_slices": 5, "num_heads": 2}
@@ -84,19 +84,6 @@ def test_output_on_a_mesh_converges_to_that_of_the_integrals(crowded: bool) -> N
             errors.append(((found - exact).norm() / exact.norm()).item())
     orders = [math.log2(coarse / fine) for coarse, fine in itertools.pairwise(errors)]
     assert all(abs(order - 2) < 0.2 for order in orders), errors
-
-
-def test_crowded_points_do_no_harm() -> None:
-    # One part of the mesh refined: its points are four times as many, its area is the same.
-    mesh = disk_mesh(3)
-    fine = refine_mesh(mesh)
-    operator = Transolver(1, 1, mesh, **SMALL).double()
-    with torch.no_grad():
-        for parameter in operator.parameters():
-            parameter += 0.2 * torch.randn_like(parameter)
-        output = operator(mesh.points[:, :1].T[None])
-        refined = operator(fine.points[:, :1].T[None], fine)[..., : mesh.num_points]
-    assert (output - refined).norm() / refined.norm() < 0.01
 
 
 def test_without_convolutions_it_goes_from_a_grid_to_a_mesh_and_with_them_it_does_not() -> None:
