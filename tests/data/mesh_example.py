@@ -6,7 +6,7 @@ from typing import ClassVar
 
 import torch
 
-from pdeops.domains import Field, Mesh, disk_mesh
+from pdeops.domains import Field, disk_mesh
 from pdeops.problems import Poisson
 
 
@@ -19,17 +19,6 @@ class DiskPoisson(Poisson):
     @classmethod
     def default_domain(cls, shape):
         return disk_mesh(round(math.log2(shape[0])) - 1)
-
-
-@dataclass(frozen=True, kw_only=True)
-class MovedDisk(DiskPoisson):
-    """The same, shown twice as large and moved by the first value of the source."""
-
-    name: ClassVar[str] = "moved_disk"
-
-    def image(self, inputs, sample=0):
-        field = inputs["source"]
-        return Mesh(2 * field.domain.points + field.values[sample, 0, 0].item(), field.domain.simplices)
 
 
 @dataclass(frozen=True)
