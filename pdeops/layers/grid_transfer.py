@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
+import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
@@ -71,6 +72,22 @@ def transfer_kernel(shape: Sequence[int]) -> tuple[int, ...]:
         The widths.
     """
     return tuple(3 if size % 2 else 4 for size in shape)
+
+
+def classical_weights(kernel: Sequence[int]) -> Float[Tensor, " *kernel"]:
+    """Weights of linear interpolation from every other point, for the widths of a transfer.
+
+    Args:
+        kernel: Width by axis: 3, with coarse points on fine ones, or 4, with coarse points between two.
+
+    Returns:
+        The products of 1/2, 1, 1/2 and of 1/4, 3/4, 3/4, 1/4; over 2 an axis they are an average.
+    """
+    weights = torch.ones(())
+    for width in kernel:
+        line = torch.tensor([0.5, 1.0, 0.5] if width == 3 else [0.25, 0.75, 0.75, 0.25])
+        weights = weights[..., None] * line
+    return weights
 
 
 class Prolongation(nn.Module):

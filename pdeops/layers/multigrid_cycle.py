@@ -5,11 +5,18 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Literal, get_args
 
+import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
 from pdeops.layers.boundary_padding import BoundaryPadding
-from pdeops.layers.grid_transfer import Prolongation, coarser_shape, stencil, transfer_kernel
+from pdeops.layers.grid_transfer import (
+    Prolongation,
+    classical_weights,
+    coarser_shape,
+    stencil,
+    transfer_kernel,
+)
 
 Restrict = Literal["residual", "input"]
 
@@ -24,7 +31,9 @@ class MultigridCycle(nn.Module):
     * ``restrict="residual"``, as in textbooks: :math:`u \leftarrow u + P\,V_c(R\,(f - A u))`, where
       :math:`V_c` starts from zero. (To start it from a restricted :math:`\Pi u` with the right side
       :math:`R(f - A u) + A_c \Pi u` and to add the change is the same, as all is linear: no Pi is needed.)
-      R has the widths of P, 4 on even sizes and 3 on odd ones, so that it can be its transpose.
+      R has the widths of P, 4 on even sizes and 3 on odd ones, so that it can be its transpose. Training
+      starts from linear interpolation and the average of the same weights, each channel by itself: from
+      random transfers it takes longer and diverges sooner.
     * ``restrict="input"``, as published for MgNO: :math:`u \leftarrow u + P u_c`, where the coarser levels
       have the right side :math:`R f` and start from :math:`\Pi u`. R and Pi have the width 3.
 
@@ -220,6 +229,10 @@ class _Level(nn.Module):
             else:
                 self.operator = stencils.operator()
         self.prolong = stencils.prolongation(shape)
+        if not self.is_input:
+            weights = classical_weights(kernel)
+            _start(self.prolong, weights)
+            _start(self.restrict, weights / weights.sum())
 
     def restricted(self, values: Tensor, result: Tensor | None) -> tuple[Tensor, Tensor | None]:
         """Right side and start of the coarser level."""
@@ -228,3 +241,10 @@ class _Level(nn.Module):
         if self.is_input:
             return self.restrict(self.padding(values)), self.restrict_start(self.padding(result))
         return self.restrict(self.padding(values - self.operator(self.padding(result)))), None
+
+
+@torch.no_grad()
+def _start(transfer: nn.Module, weights: Tensor) -> None:
+    """Give each channel these weights, and none from one channel to another."""
+    for parameter in transfer.parameters():
+        parameter.zero_().diagonal().copy_(weights[..., None].expand(*weights.shape, len(parameter)))

@@ -52,8 +52,6 @@ class MgNO(Operator):
         shared: Whether all levels of a cycle have the same stencils.
         coordinates: Whether the first layer sees where it is. Without, on a torus the operator commutes with
             shifts by the coarsest spacing.
-        normalise: Whether every layer brings its field to mean 0 and deviation 1 before the activation, over
-            all channels and points of a sample.
 
     Raises:
         ValueError: The domain does not fit, is too small for the levels, or an option is out of range.
@@ -90,13 +88,12 @@ class MgNO(Operator):
         num_layers: int = 5,
         num_levels: int | None = None,
         boundary: Boundary = "dirichlet",
-        restrict: Restrict = "input",
+        restrict: Restrict = "residual",
         pre: int = 1,
         post: int = 0,
         coarsest: int = 2,
         shared: bool = False,
         coordinates: bool = False,
-        normalise: bool = False,
     ) -> None:
         super().__init__(in_channels, out_channels, domain)
         if num_layers < 1:
@@ -123,9 +120,6 @@ class MgNO(Operator):
             for number in channels
         )
         self.pointwise = nn.ModuleList(pointwise(number, width, 1) for number in channels)
-        self.normalisations = nn.ModuleList(
-            nn.GroupNorm(1, width) if normalise else nn.Identity() for _ in channels
-        )
         self.activation = nn.GELU()
         self.head = pointwise(width, out_channels, 1, bias=False)
         # Fields with adjacent channels stay so only if the weights of all convolutions have that layout.
@@ -162,10 +156,8 @@ class MgNO(Operator):
             values = torch.cat((values, positions.to(values).expand(len(values), *positions.shape)), dim=1)
         # A copy, for with one channel both layouts look alike to `contiguous`, but not to a convolution.
         hidden = values.clone(memory_format=_LAYOUTS[grid.dimension])
-        for cycle, pointwise, normalisation in zip(
-            self.cycles, self.pointwise, self.normalisations, strict=True
-        ):
-            hidden = self.activation(normalisation(cycle(hidden).add_(pointwise(hidden))))
+        for cycle, pointwise in zip(self.cycles, self.pointwise, strict=True):
+            hidden = self.activation(cycle(hidden).add_(pointwise(hidden)))
         return self.head(hidden).contiguous()
 
     def _check_levels(self, grid: Grid) -> None:

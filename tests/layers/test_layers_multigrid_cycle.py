@@ -139,6 +139,21 @@ def test_no_steps_before_the_coarser_levels_restricts_the_input_itself() -> None
     torch.testing.assert_close(forms[0](values), forms[1](values), atol=1e-13, rtol=0)
 
 
+@pytest.mark.parametrize(("kind", "shape"), [("nodes", (9, 17)), ("cells", (8, 16)), ("cells", (12,))])
+def test_transfers_start_as_linear_interpolation_and_as_an_average(kind: str, shape: tuple[int, ...]) -> None:
+    grid = Grid.box(shape, kind)
+    coarse = grid.with_shape([(size + 1) // 2 for size in shape])
+    cycle = MultigridCycle(2, 2, shape, BoundaryPadding(grid), num_levels=2).double()
+    linear = [sum(x * (k + 2) for k, x in enumerate(box.coordinates)) + 1 for box in (grid, coarse)]
+    fine, half = (torch.stack([values, -3 * values])[None] for values in linear)
+    # One point away from the walls, where zeros come in, both are exact for linear functions.
+    inner = (..., *(slice(1, -1) for _ in shape))
+    with torch.no_grad():
+        found, averaged = cycle.levels[0].prolong(half), cycle.levels[0].restrict(fine)
+    torch.testing.assert_close(found[inner], fine[inner], atol=1e-12, rtol=0)
+    torch.testing.assert_close(averaged[inner], half[inner], atol=1e-12, rtol=0)
+
+
 def classical(grid: Grid, boundary: str, mass: float, coarsest: str) -> MultigridCycle:
     """The textbook's V(2, 2) for -Laplace u + mass u, with unit spacing: its stencils as weights.
 
