@@ -41,8 +41,8 @@ class Transolver(Operator):
     Raises:
         ValueError: The domain does not fit, or the width is no multiple of the heads.
 
-    Good values: width 128, 8 layers, 64 slices and 8 heads in the source; width 32, 4 layers and 32 slices
-    for a step of a fifth of a second on 43 x 43 points.
+    Good values: width 128, 8 layers, 64 slices and 8 heads in the source; width 32, 4 layers, 32 slices and 4
+    heads for a step of a fifth of a second on 43 x 43 points.
 
     Failure mode: With convolutions another resolution is another function. Slow to train: the published
     numbers took 500 epochs with batches of 1 to 8. On long rollouts those for Navier-Stokes were not

@@ -2,9 +2,11 @@
 
 import itertools
 import math
+from importlib.resources import files
 
 import pytest
 import torch
+from omegaconf import OmegaConf
 
 from pdeops.domains import Grid, Mesh, disk_mesh, grid_mesh
 from pdeops.operators import Operator, Transolver
@@ -39,6 +41,12 @@ def test_numbers_of_parameters_are_the_published_ones(name: str, exact: int, mil
         operator, expected = Transolver(1, 1, grid, positions="distances"), formula(1 + 64, 9)
     assert count(operator) == expected == exact
     assert round(exact / 1e6, 2) == millions
+
+
+def test_published_settings_give_the_published_size() -> None:
+    settings = OmegaConf.load(files("pdeops.conf") / "experiment" / "transolver_darcy.yaml")
+    grid = Grid.box(tuple(settings.data.resolution), "nodes")
+    assert count(Transolver(1, 1, grid, **settings.model)) == 2_826_945
 
 
 def test_points_of_a_mesh_have_no_order() -> None:
