@@ -16,7 +16,7 @@ NAMES = {
     "elliptic_solvers": "time of elliptic solves, against SciPy and PyAMG",
     "periodic_steppers": "a time step on a torus, against exponax (JAX)",
     "loader": "time of a batch from the HDF5 store",
-    "accuracy": "error at equal training time; --against-neuraloperator: error on the same data",
+    "accuracy": "--against-neuraloperator: error of our FNO and of its on the same data",
 }
 DEFAULT = "operator_speed"
 

@@ -258,6 +258,11 @@ def prepare_arguments(arguments: Sequence[str]) -> list[str]:
     words = [
         f"models={word.removeprefix('model=')}" if word.startswith("model=") else word for word in arguments
     ]
+    models = value_of("models", words)
+    if models is not None:
+        # The first one stands for the others where settings such as model.width are checked.
+        first = models.strip("[] ").split(",")[0].strip("'\" ")
+        words += [f"model={first}"] if first else []
     if value_of("seed", words) is not None:
         raise UserError(
             f"seed: expected a list for compare, got seed={value_of('seed', words)}; try seeds=[0,1]"

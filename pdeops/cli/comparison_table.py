@@ -199,7 +199,7 @@ def verdict(row: Row) -> str:
 
 
 def classical_table(curve: ClassicalCurve) -> tuple[list[str], list[list[str]]]:
-    """Headings and entries of the solves that no other one beats in both error and time."""
+    """Headings and entries of the solves that no faster one comes near in error."""
     return ["classical solve", "relative L2", "ms a sample"], [
         [solve.name, f"{solve.relative_l2:.2e}", f"{1e3 * solve.seconds_per_sample:.3f}"]
         for solve in curve.front

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import LogLocator, NullFormatter, StrMethodFormatter
 
 from pdeops.export.figure_file import COLOURS, TRUTH_COLOUR, save_figure
 
@@ -66,6 +67,11 @@ def draw_error_and_time(
             axes.axhline(trivial, color="0.6", lw=1, ls=":", label="knows nothing")
         axes.set_xscale("log")
         axes.set_yscale("log")
+        for axis in (axes.xaxis, axes.yaxis):
+            axis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+            axis.set_major_formatter(StrMethodFormatter("{x:g}"))
+            axis.set_minor_formatter(NullFormatter())
+        axes.tick_params(labelsize=8)
         axes.grid(which="both", alpha=0.2, lw=0.5)
     # The classical solver goes on to rounding; the models are what is looked at.
     highest = max([model.error for model in models] + ([] if trivial is None else [trivial]))
@@ -73,7 +79,8 @@ def draw_error_and_time(
     inference.set_xlabel("ms a sample")
     inference.set_ylabel("relative $L^2$ error")
     training.set_xlabel("s of training")
-    training.legend(*inference.get_legend_handles_labels(), fontsize=8, frameon=False, loc="best")
+    handles, labels = inference.get_legend_handles_labels()
+    figure.legend(handles, labels, fontsize=8, frameon=False, loc="outside right center")
     return save_figure(figure, path)
 
 

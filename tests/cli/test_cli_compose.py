@@ -74,7 +74,19 @@ def test_trainer_gets_exactly_the_callbacks_that_are_switched_on(tmp_path):
     assert trainer.max_epochs == 2
 
 
-@pytest.mark.parametrize("experiment", options("experiment"))
+@pytest.mark.parametrize("name", [name for name in options("experiment") if name.startswith("benchmark_")])
+def test_every_model_of_a_benchmark_fits_and_the_experiment_serves_train_too(name):
+    config = composed(f"experiment={name}")
+    assert config.budget.seconds == 60
+    recipe = assembly.build_recipe(config, assembly.build_problem(config))
+    for model in config.models:
+        config = composed(f"experiment={name}", f"model={model}")
+        assembly.check_fit(config, assembly.build_factory(config), recipe.domain)
+
+
+@pytest.mark.parametrize(
+    "experiment", [name for name in options("experiment") if not name.startswith("benchmark_")]
+)
 def test_experiments_carry_the_published_settings(experiment):
     config = composed(f"experiment={experiment}")
     assert config.trainer.max_epochs == 500

@@ -1,4 +1,4 @@
-"""Train, continue, evaluate, predict and compare, from the command line to the files."""
+"""Train, continue, evaluate and predict, from the command line to the files."""
 
 import csv
 import json
@@ -221,21 +221,6 @@ def test_sweep_makes_a_folder_a_job(pdeops):
     results = [json.loads(path.read_text()) for path in sorted(sweep.glob("*/result.json"))]
     assert [result["seed"] for result in results] == [0, 1]
     assert results[0]["relative_l2"] != results[1]["relative_l2"]
-
-
-def test_compare_trains_and_collects_into_one_table(trained):
-    pdeops, run, _ = trained
-    words = [word for word in pdeops.small_fno if not word.startswith(("model=", "model.width"))]
-    outcome = pdeops("compare", *pdeops.tiny, *words, "models=[fno,ffno]", f"runs=[{run}]", "model.width=8")
-    assert outcome.code == 0, outcome.err
-    (path,) = (pdeops.folder / "runs").glob("*/compare/*/comparison.csv")
-    rows = rows_of(path)
-    names = [row["method"] for row in rows]
-    assert {"fno", "ffno", f"fno/{run.name}", "(zero)", "(persistence)", "(reference solver)"} <= set(names)
-    errors = [float(row["relative L2"]) for row in rows if not row["method"].startswith("(")]
-    assert errors == sorted(errors)
-    assert float(rows[-1]["ms a sample"]) > 0
-    assert path.with_suffix(".md").read_text().count("\n") == len(rows) + 2
 
 
 def test_generate_makes_the_file_that_training_then_finds(pdeops):
