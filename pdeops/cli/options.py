@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import textwrap
+from collections.abc import Sequence
 from importlib.resources import files
 
 from omegaconf import OmegaConf
@@ -45,5 +46,19 @@ def names_of(group: str) -> str:
     return textwrap.fill(text, HELP_WIDTH, subsequent_indent=" " * (len(group) + 2))
 
 
+def finer(resolution: Sequence[int], ratio: int) -> list[int]:
+    """Points of a grid of cells that is finer by a whole number, for ``data.solver_resolution``.
+
+    Args:
+        resolution: Points an axis that are stored.
+        ratio: Cells of the finer grid in one of them along an axis; an odd one shares the centres.
+
+    Returns:
+        Points an axis to solve on, for whatever resolution the command line asks for.
+    """
+    return [ratio * count for count in resolution]
+
+
+OmegaConf.register_new_resolver("pdeops.finer", finer, replace=True)
 # In help texts, where a list written by hand would grow old: ${pdeops.options:model}.
 OmegaConf.register_new_resolver("pdeops.options", names_of, replace=True)

@@ -90,11 +90,19 @@ def test_every_model_of_a_benchmark_fits_and_the_experiment_serves_train_too(nam
 def test_experiments_carry_the_published_settings(experiment):
     config = composed(f"experiment={experiment}")
     assert config.trainer.max_epochs == 500
-    assert config.data.num_train == 1000
-    assert config.optimizer.lr == pytest.approx(1e-3)
-    assert config.scheduler.factory.gamma == 0.5
+    assert config.data.num_train == (1280 if experiment == "mgno_darcy_rough" else 1000)
+    if experiment.startswith(("fno_", "t1_")):
+        assert config.optimizer.lr == pytest.approx(1e-3)
+        assert config.scheduler.factory.gamma == 0.5
     recipe = assembly.build_recipe(config, assembly.build_problem(config))
     assembly.check_fit(config, assembly.build_factory(config), recipe.domain)
+
+
+@pytest.mark.parametrize("problem", ["darcy_rough", "darcy_multiscale"])
+def test_media_are_solved_three_times_finer_at_any_resolution(problem):
+    config = composed(f"problem={problem}", "data.resolution=[20,12]")
+    recipe = assembly.build_recipe(config, assembly.build_problem(config))
+    assert (recipe.domain.shape, recipe.solver_grid.shape) == ((20, 12), (60, 36))
 
 
 def test_times_run_evenly_from_zero_to_the_last():
