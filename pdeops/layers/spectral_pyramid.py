@@ -39,7 +39,8 @@ class SpectralPyramid(nn.Module):
         grid: Grid whose kinds of axes fix what the convolutions read beyond the ends: the other end on
             periodic axes, zeros on the others. Its size does not count.
         depth: Number D of halvings.
-        norm: ``group`` normalises 8 groups of channels of one sample, ``batch`` each channel of the batch.
+        norm: ``batch`` normalises each channel of the batch, and by running means in evaluation; ``group``
+            8 groups of channels of one sample, which takes the amplitude of the sample away.
         align_corners: Whether, between walls, the outermost points of both levels coincide in the
             interpolation, as published, in place of the cells.
         heads: See `NeuralSpectralBlock`.
@@ -62,7 +63,7 @@ class SpectralPyramid(nn.Module):
         grid: Grid,
         *,
         depth: int = 4,
-        norm: Norm = "group",
+        norm: Norm = "batch",
         align_corners: bool = False,
         heads: int = 8,
         tokens: int = 4,

@@ -46,7 +46,7 @@ def test_parameters_are_counted_as_published(in_channels: int, width: int, expec
 def test_axes_are_padded_each_for_itself_and_a_single_sample_is_enough(
     shape: tuple[int, ...], boundary: str
 ) -> None:
-    operator = shaken(LSM(1, 2, Grid.box(shape, "cells"), **SMALL | {"depth": 4}, boundary=boundary))
+    operator = shaken(LSM(1, 2, Grid.box(shape, "cells"), **SMALL | {"depth": 4}, boundary=boundary)).eval()
     values = torch.randn(1, 1, *shape).double().requires_grad_()
     output = operator(values)
     assert output.shape == (1, 2, *shape)
