@@ -54,8 +54,7 @@ class MultigridCycle(nn.Module):
 
     Good values: As many levels as leave 5 to 8 points an axis; coarsest 2.
 
-    Failure mode: Zeros beyond the ends lie one spacing away, thus farther on coarser levels: those see a
-    slightly larger domain.
+    Failure mode: With zeros beyond the ends, the coarser levels see a larger domain; see `BoundaryPadding`.
 
     Source: He and Xu (2019), MgNet, arXiv:1901.10415; He, Liu and Xu (2024), arXiv:2310.19809.
     """

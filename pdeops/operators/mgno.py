@@ -44,7 +44,8 @@ class MgNO(Operator):
         width: Channels of the hidden fields.
         num_layers: Number L of layers.
         num_levels: Number of grids of a cycle; None: as many as leave 5 points or more on the shortest axis.
-        boundary: Condition beyond the walls: dirichlet (zeros) or neumann (mirrored).
+        boundary: What lies beyond the walls, see `BoundaryPadding`: zeros, as published, or values mirrored
+            so that the field (dirichlet) or its slope (neumann) is zero at the wall, on every level.
         restrict: Right side of the coarser levels: the residual, as in textbooks, or the input, as published.
         pre: Smoothing steps before the coarser levels.
         post: Smoothing steps after them.
@@ -87,7 +88,7 @@ class MgNO(Operator):
         width: int = 24,
         num_layers: int = 5,
         num_levels: int | None = None,
-        boundary: Boundary = "dirichlet",
+        boundary: Boundary = "zeros",
         restrict: Restrict = "residual",
         pre: int = 1,
         post: int = 0,

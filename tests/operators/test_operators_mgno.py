@@ -163,7 +163,7 @@ def test_options_out_of_range_are_refused() -> None:
         MgNO(1, 1, grid, num_levels=5)
     with pytest.raises(ValueError, match="num_levels: expected at least 1"):
         MgNO(1, 1, grid, num_levels=0)
-    with pytest.raises(ValueError, match="boundary: expected one of dirichlet, neumann, got 'robin'"):
+    with pytest.raises(ValueError, match="boundary: expected one of zeros, dirichlet, neumann, got 'robin'"):
         MgNO(1, 1, grid, boundary="robin")
     with pytest.raises(ValueError, match="restrict: expected one of residual, input, got 'nothing'"):
         MgNO(1, 1, grid, restrict="nothing")
