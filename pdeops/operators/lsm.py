@@ -62,8 +62,8 @@ class LSM(Operator):
     Good values: width 16 and depth 4 on 43 x 43 points; width 64 for 85 x 85 points and a day on a GPU.
 
     Failure mode: With ``norm="group"`` the error after three epochs of Darcy flow is three times that of
-    ``batch`` (0.083 against 0.026): amplitudes matter there. Patches and convolutions count points: on another
-    resolution it is another function, and the forward pass there is no approximation. With ``2**depth`` above
+    ``batch`` (0.083 against 0.026): amplitudes matter there. Patches and convolutions count points, so on
+    another resolution it is another function, and what comes out no approximation. With ``2**depth`` above
     the points of an axis most of the padded axis is strip; take a smaller depth.
 
     Source: Wu, Hu, Luo, Wang and Long (2023), arXiv:2301.12664.
