@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from pdeops.domains import Grid
 from pdeops.layers.local_convolution import CONVOLUTIONS, LocalConvolution
 
-NUM_GROUPS = 8
+NORMS = (nn.BatchNorm1d, nn.BatchNorm2d, nn.BatchNorm3d)
 
 
 class EncoderDecoder(nn.Module):
@@ -20,19 +20,19 @@ class EncoderDecoder(nn.Module):
 
     Going down, each level halves the size by a convolution of stride 2 and doubles the channels; going up,
     each level is enlarged to the size of its partner on the way down (so odd sizes work), concatenated with
-    it and convolved. A level is one convolution or more, each of width 3 and followed by group normalisation
-    and GELU.
+    it and convolved. A level is one convolution or more, each of width 3 and followed by batch normalisation
+    and GELU. (A normalisation by sample would lose how large a sample is, which the solution of a PDE needs.)
 
     Args:
         in_channels: Channels of the input.
         out_channels: Channels of the output.
         grid: The grid; its number and kinds of axes count, 1 to 3 axes.
-        width: Channels of the first level; a multiple of 8.
+        width: Channels of the first level.
         depth: Number of halvings; the smallest size must be at least ``2**depth``.
         convolutions_per_level: Convolutions of a level.
 
     Raises:
-        ValueError: The width is no multiple of 8, or a number is not positive.
+        ValueError: A number is not positive.
 
     Failure mode: Zero padding at the borders ties the result to the size; the same network on another
     resolution is another function.
@@ -51,14 +51,10 @@ class EncoderDecoder(nn.Module):
         convolutions_per_level: int = 1,
     ) -> None:
         super().__init__()
-        if width < 1 or width % NUM_GROUPS:
+        if min(width, depth, convolutions_per_level) < 1:
             raise ValueError(
-                f"encoder and decoder: width: expected a multiple of {NUM_GROUPS}, got {width}; try 32"
-            )
-        if depth < 1 or convolutions_per_level < 1:
-            raise ValueError(
-                f"encoder and decoder: expected a depth and a number of convolutions of at least 1, "
-                f"got {depth} and {convolutions_per_level}; try 3 and 1"
+                f"encoder and decoder: expected a width, a depth and a number of convolutions of at least 1, "
+                f"got {width}, {depth} and {convolutions_per_level}; try 32, 3 and 1"
             )
 
         def level(channels: int, width: int, stride: int = 1) -> nn.Sequential:
@@ -67,7 +63,7 @@ class EncoderDecoder(nn.Module):
                 source, step = (width, 1) if number else (channels, stride)
                 parts += [
                     LocalConvolution(source, width, grid, stride=step),
-                    nn.GroupNorm(NUM_GROUPS, width),
+                    NORMS[grid.dimension - 1](width),
                     nn.GELU(),
                 ]
             return nn.Sequential(*parts)

@@ -28,7 +28,7 @@ class T1UNet(SpectralOperator):
         out_channels: Channels of the output fields.
         domain: Grid of the training data, 1 to 3 dimensions.
         modes: Number of coefficients m kept on all axes, or one number an axis; at least ``2**depth``.
-        width: Channels of the U-Net's first level, a multiple of 8.
+        width: Channels of the U-Net's first level.
         depth: Number of halvings of the U-Net.
         basis: Basis of the transform, see `basis_kinds`; the DCT as published.
 
@@ -40,7 +40,7 @@ class T1UNet(SpectralOperator):
     Failure mode: Coefficients span decades; the small, high ones are learned last.
 
     Source: Poli, Massaroli, Berto, Park, Dao, Re and Ermon (2022), arXiv:2211.14453; the U-Net here works for
-    any size and has group in place of batch normalisation, so that a sample does not depend on its batch.
+    any size.
 
     Example:
         >>> operator = T1UNet(1, 1, Grid.periodic((64, 64)), modes=24, width=8)

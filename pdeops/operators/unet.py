@@ -19,7 +19,7 @@ class UNet(Operator):
               d_L = e_L, \quad d_{l} = D_l(e_l, \uparrow d_{l+1}), \quad u = Q\,d_0
 
     with P and Q linear at each point, :math:`\downarrow` a convolution of stride 2, :math:`\uparrow` the
-    nearest value, and C, D convolutions with group normalisation and GELU; see `EncoderDecoder`. On periodic
+    nearest value, and C, D convolutions with batch normalisation and GELU; see `EncoderDecoder`. On periodic
     axes the convolutions close, beyond walls there are zeros. It is the baseline that every method on a grid
     should beat.
 
@@ -27,7 +27,7 @@ class UNet(Operator):
         in_channels: Channels of the input fields.
         out_channels: Channels of the output fields.
         domain: Grid of the training data, 1 to 3 dimensions, at least ``2**depth`` points an axis.
-        width: Channels of the finest level, a multiple of 8; each halving doubles them.
+        width: Channels of the finest level; each halving doubles them.
         depth: Number L of halvings.
         convolutions_per_level: Convolutions of each C and D.
         coordinates: Whether P sees where it is. Without, the operator on a torus commutes with shifts by
@@ -42,8 +42,8 @@ class UNet(Operator):
     Failure mode: It learns in points, not in lengths: what it gives on another resolution is no approximation
     of what it gave. What travels farther than ``2**(depth + 1)`` points is seen on the coarsest level only.
 
-    Source: Ronneberger, Fischer and Brox (2015), arXiv:1505.04597; group in place of batch normalisation, so
-    that a sample does not depend on its batch, and strides in place of pooling.
+    Source: Ronneberger, Fischer and Brox (2015), arXiv:1505.04597, with batch normalisation and with
+    strides in place of pooling.
 
     Example:
         >>> operator = UNet(1, 1, Grid.periodic((43, 43)), width=16)

@@ -91,5 +91,5 @@ def test_too_small_a_grid_is_refused() -> None:
     operator = UNet(1, 1, Grid.periodic((16, 16)), width=8, depth=3)
     with pytest.raises(ValueError, match="try a smaller depth"):
         operator(torch.zeros(1, 1, 16, 7), Grid.periodic((16, 7)))
-    with pytest.raises(ValueError, match="multiple of 8, got 12"):
-        UNet(1, 1, Grid.periodic((16, 16)), width=12)
+    with pytest.raises(ValueError, match="at least 1, got 16, 3 and 0"):
+        UNet(1, 1, Grid.periodic((16, 16)), convolutions_per_level=0)
