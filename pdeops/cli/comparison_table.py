@@ -121,7 +121,7 @@ def classical_rows(curve: ClassicalCurve) -> list[Row]:
             numbers={
                 "relative_l2": solve.relative_l2,
                 "seconds_per_sample": solve.seconds_per_sample,
-                **({} if solve.tolerance is None else {"tolerance": solve.tolerance}),
+                **solve.settings,
             },
         )
         for solve in sorted(curve.solves, key=lambda item: item.seconds_per_sample)
@@ -218,7 +218,7 @@ def write_table(rows: Sequence[Row], places: Sequence[str], curve: ClassicalCurv
         *("kind", "name", "num_seeds", "num_parameters"),
         *(name for column in columns for name in (column, f"{column}_deviation")),
         *("epochs", "seconds_training", "seconds_per_step", "seconds_per_sample", "memory_megabytes"),
-        *("classical_seconds_per_sample", "classical_solve", "tolerance", "note"),
+        *("classical_seconds_per_sample", "classical_solve", "tolerance", "time_step", "note"),
     ]
     text = io.StringIO()
     writer = csv.DictWriter(text, columns, lineterminator="\n")

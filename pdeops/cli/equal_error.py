@@ -29,6 +29,8 @@ COARSENING = 2**-0.5
 SMALLEST_AXIS = 8
 # Tried after the solver's own.
 LARGER_TOLERANCES = (1e-4, 1e-2)
+# Steps of one size between two frames: control of the error starts from steps that may be finer than needed.
+STEPS_A_FRAME = (1, 4, 16, 64)
 # A slower solve is worth a row only if its error is smaller by this factor.
 BETTER = 0.99
 # What a solver may raise on a grid that is too coarse for it.
@@ -41,21 +43,23 @@ class ClassicalSolve:
 
     Args:
         resolution: Points an axis that were solved on.
-        tolerance: Of the solver; None where it has none.
+        settings: Settings of the solver that differ from its own: ``tolerance`` or ``time_step``.
         relative_l2: Mean relative L2 error against the test data, on its grid.
         seconds_per_sample: Time of a sample in a batch as large as a model gets.
     """
 
     resolution: tuple[int, ...]
-    tolerance: float | None
+    settings: Mapping[str, float]
     relative_l2: float
     seconds_per_sample: float
 
     @property
     def name(self) -> str:
-        """Such as ``22 x 22, tolerance 1e-06``."""
+        """Such as ``22 x 22, tolerance 0.0001``."""
         size = " x ".join(map(str, self.resolution))
-        return size if self.tolerance is None else f"{size}, tolerance {self.tolerance:g}"
+        return ", ".join(
+            [size, *(f"{key.replace('_', ' ')} {value:g}" for key, value in self.settings.items())]
+        )
 
 
 @dataclass(frozen=True)
@@ -107,7 +111,7 @@ def read_or_measure(config: DictConfig, num_samples: int, folder: Path) -> Class
 
 
 def measure(config: DictConfig, num_samples: int) -> ClassicalCurve:
-    """Solve test instances on coarser and coarser grids, and with larger and larger tolerances.
+    """Solve test instances on coarser and coarser grids, with larger tolerances and longer steps.
 
     Inputs are drawn anew on each grid from the seeds of the test data, so they are the same functions; a
     state in the middle of a trajectory is resampled. Solutions are brought to the grid of the data.
@@ -129,18 +133,17 @@ def measure(config: DictConfig, num_samples: int) -> ClassicalCurve:
     pairs = torch.linspace(0, len(dataset) - 1, count).long().tolist()
     curve = ClassicalCurve()
     finest_first = grids(recipe, OmegaConf.select(config, "solver.degree") or 1)
-    for grid, tolerance in product(finest_first, tolerances(config)):
+    for grid, settings in product(finest_first, variants(config, solver_times(recipe, dataset))):
         changed = config.copy()
-        if tolerance is not None:
-            changed.solver.tolerance = tolerance
+        changed.solver.update(settings)
         try:
             with quiet_solvers():
                 error, seconds = solve_pairs(changed, recipe, dataset, pairs, grid)
         except GIVES_UP as reason:
-            name = ClassicalSolve(grid.shape, tolerance, 0.0, 0.0).name
+            name = ClassicalSolve(grid.shape, settings, 0.0, 0.0).name
             curve.gave_up[name] = str(reason).splitlines()[0]
             continue
-        curve.solves.append(ClassicalSolve(grid.shape, tolerance, error, seconds))
+        curve.solves.append(ClassicalSolve(grid.shape, settings, error, seconds))
     return curve
 
 
@@ -169,12 +172,26 @@ def reason_for_none(config: DictConfig, recipe: Recipe, num_samples: int) -> str
     return ""
 
 
-def tolerances(config: DictConfig) -> list[float | None]:
-    """The solver's tolerance and larger ones; None for a solver without one, or that eliminates."""
-    own = OmegaConf.select(config, "solver.tolerance")
-    if own is None or OmegaConf.select(config, "solver.method") == "direct":
-        return [None]
-    return [own, *(tolerance for tolerance in LARGER_TOLERANCES if tolerance > own)]
+def variants(config: DictConfig, times: Tensor | None) -> list[dict[str, float]]:
+    """The solver's own settings, and others that cost less.
+
+    Args:
+        config: With the node ``solver``.
+        times: Of the frames to solve for; None for a steady problem.
+
+    Returns:
+        Settings to change, at first none.
+    """
+    solver = config.solver
+    found: list[dict[str, float]] = [{}]
+    # Elimination does not look at its tolerance.
+    if solver.get("tolerance") is not None and solver.get("method") != "direct":
+        found += [{"tolerance": value} for value in LARGER_TOLERANCES if value > solver.tolerance]
+    # Where waves set the step, time_step is a limit only.
+    if times is not None and "time_step" in solver and "courant" not in solver:
+        interval = float(times[1] - times[0])
+        found += [{"time_step": interval / count} for count in STEPS_A_FRAME]
+    return found
 
 
 def grids(recipe: Recipe, degree: int = 1) -> list[Grid]:

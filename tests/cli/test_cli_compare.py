@@ -7,12 +7,13 @@ from concurrent.futures import Future
 
 import pytest
 import torch
-from omegaconf import OmegaConf
+from hydra import initialize_config_module
 
 from pdeops.cli import comparison_budget, comparison_runs
 from pdeops.cli import train as training
 from pdeops.cli.compare import prepare_arguments
 from pdeops.cli.comparison_budget import Pilot, passes_over_data, training_length
+from pdeops.cli.comparison_runs import plan
 from pdeops.cli.errors import UserError
 from pdeops.training import RunCheckpoints, read_metrics
 from pdeops.training.memory import PeakMemory
@@ -288,17 +289,18 @@ def test_resumed_comparison_takes_no_other_settings(tmp_path):
         prepare_arguments([f"resume={tmp_path}", "seeds=[7]"])
 
 
-def test_loss_of_the_command_line_is_that_of_all_models(compare):
-    words = (*SMALL, MODES, "model=[fno,t1]", "seeds=[0]")
-    assert compare(*words, FOLDER).code == 0
-    assert compare(*words, "loss=relative_h1", "hydra.run.dir=h1").code == 0
-
-    def losses(folder):
-        runs = (folder / model / "seed_0" for model in ("fno", "t1"))
-        return [OmegaConf.load(run / "config.yaml").loss._target_.rpartition(".")[2] for run in runs]
-
-    assert losses(compare.folder) == ["RelativeL2", "FrequencyRelativeL2"]
-    assert losses(compare.folder.parent / "h1") == ["RelativeH1", "RelativeH1"]
+@pytest.mark.parametrize(
+    ("words", "losses"),
+    [
+        ([], ["RelativeL2", "FrequencyRelativeL2"]),
+        (["loss=relative_h1"], ["RelativeH1", "RelativeH1"]),
+        (["experiment=benchmark_darcy_h1"], ["RelativeH1", "RelativeH1"]),
+    ],
+)
+def test_t1_brings_its_loss_unless_the_comparison_has_one(tmp_path, words, losses):
+    with initialize_config_module("pdeops.conf", version_base="1.3"):
+        runs = plan(["fno", "t1"], [0], ["problem=darcy", "models=[fno,t1]", *words], tmp_path)
+    assert [run.config.loss._target_.rpartition(".")[2] for run in runs] == losses
 
 
 def test_peak_memory_is_that_of_the_tensors_made_since():
