@@ -18,7 +18,7 @@ from pdeops.layers import (
     coordinate_channels,
     level_shapes,
 )
-from pdeops.layers.grid_transfer import CONVOLUTIONS
+from pdeops.layers.local_convolution import CONVOLUTIONS
 from pdeops.operators.operator import Capabilities, Operator, as_grid
 
 FEWEST_POINTS = 5
@@ -57,7 +57,7 @@ class MgNO(Operator):
     Raises:
         ValueError: The domain does not fit, is too small for the levels, or an option is out of range.
 
-    Good values: width 32, 3 layers, coordinates, boundary "dirichlet" where the solution is 0 at walls; rate
+    Good values: width 32, 4 layers, coordinates, boundary "dirichlet" where the solution is 0 at walls; rate
     2e-3. In the published form, boundary "zeros", restrict "input" and 6 levels of width 24, 4 layers on
     256 x 256 points have 572,661 parameters and 5 layers on 211 x 211 points 678,093.
 
@@ -87,7 +87,7 @@ class MgNO(Operator):
         domain: Domain,
         *,
         width: int = 32,
-        num_layers: int = 3,
+        num_layers: int = 4,
         num_levels: int | None = None,
         boundary: Boundary = "zeros",
         restrict: Restrict = "residual",
@@ -99,7 +99,7 @@ class MgNO(Operator):
     ) -> None:
         super().__init__(in_channels, out_channels, domain)
         if num_layers < 1:
-            raise ValueError(f"MgNO: num_layers: expected at least 1, got {num_layers}; try 3")
+            raise ValueError(f"MgNO: num_layers: expected at least 1, got {num_layers}; try 4")
         grid = as_grid(domain)
         self.num_levels = _levels_of(grid) if num_levels is None else num_levels
         padding = BoundaryPadding(grid, boundary)
