@@ -82,7 +82,9 @@ def check_resolution(surrogate: Surrogate, config: DictConfig, resolution: Seque
         surrogate.predict(Field(zeros, domain, channels))
     except (ValueError, RuntimeError) as error:
         reason = str(error).partition("; try")[0]
-        raise UserError(f"resolution={list(resolution)}: {reason}; try a finer resolution") from error
+        carries_over = type(surrogate.operator).capabilities.changes_resolution
+        hint = "a finer resolution" if carries_over else f"resolution={list(config.data.resolution)}"
+        raise UserError(f"resolution={list(resolution)}: {reason}; try {hint}") from error
 
 
 def read_test_data(config: DictConfig, resolution: Sequence[int] | None) -> FieldDataset:
