@@ -270,3 +270,15 @@ def test_with_the_classical_stencils_it_solves_poisson_at_a_rate_that_no_grid_ch
 def test_zeros_move_away_from_the_wall_on_coarser_levels() -> None:
     # What the docstring warns of: with them no choice of the spacing makes all levels the same problem.
     assert contraction(Grid.box((65, 65), "nodes"), "zeros") > 1
+
+
+@pytest.mark.parametrize(("kind", "boundary"), RULES)
+def test_gradients_of_the_padding_are_those_of_differences(kind: str, boundary: str) -> None:
+    padding = BoundaryPadding(Grid.box((4, 3), ("periodic", kind)), boundary)
+    values = torch.randn(1, 2, 4, 3, dtype=torch.float64, requires_grad=True)
+    assert torch.autograd.gradcheck(padding, values)
+    assert torch.autograd.gradgradcheck(lambda v: padding(v) ** 2, values)
+    adjacent = values.detach().contiguous(memory_format=torch.channels_last)
+    found = padding(adjacent)
+    assert found.is_contiguous(memory_format=torch.channels_last)
+    assert torch.equal(found, padding(values))
