@@ -1,6 +1,7 @@
 """Differentiable blocks shared by the operators."""
 
 from pdeops.layers.bases import analysis_matrix, synthesis_matrix
+from pdeops.layers.batch_norm import BatchNorm
 from pdeops.layers.boundary_padding import Boundary, BoundaryPadding
 from pdeops.layers.channel_mlp import ChannelMLP
 from pdeops.layers.continuation import continue_field
@@ -11,11 +12,11 @@ from pdeops.layers.fast_transforms import fast_analysis, fast_synthesis
 from pdeops.layers.fourier_layer import FourierLayer
 from pdeops.layers.frequency_mixing import FrequencyMixing
 from pdeops.layers.grid_lift import GridLift
-from pdeops.layers.grid_transfer import Prolongation, coarser_shape, stencil, transfer_kernel
+from pdeops.layers.grid_transfer import Prolongation, coarser_shape, transfer_kernel
 from pdeops.layers.latent_grid import LatentGrid
 from pdeops.layers.learned_deformation import LearnedDeformation
 from pdeops.layers.linear_doubling import double_points, doubling_matrix
-from pdeops.layers.local_convolution import LocalConvolution
+from pdeops.layers.local_convolution import LocalConvolution, stencil
 from pdeops.layers.mode_block import Basis, ModeBlock, basis_kinds
 from pdeops.layers.multigrid_cycle import MultigridCycle, Restrict, level_shapes
 from pdeops.layers.neural_spectral_block import NeuralSpectralBlock
@@ -30,6 +31,7 @@ from pdeops.layers.trigonometric_series import add_trigonometric_series
 
 __all__ = [
     "Basis",
+    "BatchNorm",
     "Boundary",
     "BoundaryPadding",
     "ChannelMLP",

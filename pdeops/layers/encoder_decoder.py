@@ -10,9 +10,8 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from pdeops.domains import Grid
+from pdeops.layers.batch_norm import BatchNorm
 from pdeops.layers.local_convolution import CONVOLUTIONS, LocalConvolution
-
-NORMS = (nn.BatchNorm1d, nn.BatchNorm2d, nn.BatchNorm3d)
 
 
 class EncoderDecoder(nn.Module):
@@ -63,7 +62,7 @@ class EncoderDecoder(nn.Module):
                 source, step = (width, 1) if number else (channels, stride)
                 parts += [
                     LocalConvolution(source, width, grid, stride=step),
-                    NORMS[grid.dimension - 1](width),
+                    BatchNorm(width),
                     nn.GELU(),
                 ]
             return nn.Sequential(*parts)

@@ -1,4 +1,4 @@
-"""Stencils between channels on one grid, and between a grid and the one with half of its points."""
+"""Between a grid and the one with half of its points."""
 
 from __future__ import annotations
 
@@ -10,7 +10,6 @@ from torch import Tensor, nn
 
 from pdeops.layers.boundary_padding import BoundaryPadding
 
-CONVOLUTIONS: tuple[Callable[..., nn.Module], ...] = (nn.Conv1d, nn.Conv2d, nn.Conv3d)
 TRANSPOSED_CONVOLUTIONS: tuple[Callable[..., nn.Module], ...] = (
     nn.ConvTranspose1d,
     nn.ConvTranspose2d,
@@ -28,38 +27,6 @@ def coarser_shape(shape: Sequence[int]) -> tuple[int, ...]:
         Points an axis of the coarse one.
     """
     return tuple((size + 1) // 2 for size in shape)
-
-
-def stencil(
-    in_channels: int,
-    out_channels: int,
-    padding: BoundaryPadding,
-    *,
-    kernel: Sequence[int] | None = None,
-    stride: int = 1,
-) -> nn.Module:
-    r"""Build a convolution without bias, for fields that ``padding`` was applied to.
-
-    .. math:: (K u)_i = \sum_{t=0}^{k-1} K_t\, u_{si - 1 + t}
-
-    with the width k and the stride s on every axis, :math:`K_t` a matrix between the channels. With s = 2 it
-    is a restriction to `coarser_shape`.
-
-    Args:
-        in_channels: Channels of the input.
-        out_channels: Channels of the output.
-        padding: What was applied to the input; the zeros of its boundary are added here.
-        kernel: Width k by axis; 3 by default. 4 fits where the stride is 2 and the size even.
-        stride: s, 1 or 2.
-
-    Returns:
-        The convolution.
-    """
-    dimension = len(padding.zeros)
-    widths = (3,) * dimension if kernel is None else tuple(kernel)
-    return CONVOLUTIONS[dimension - 1](
-        in_channels, out_channels, widths, stride=stride, padding=padding.zeros, bias=False
-    )
 
 
 def transfer_kernel(shape: Sequence[int]) -> tuple[int, ...]:

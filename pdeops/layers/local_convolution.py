@@ -1,8 +1,8 @@
-"""A small convolution that closes on periodic axes and not on the others."""
+"""Convolutions with few points an axis, whose boundary conditions are those of a grid."""
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Callable, Sequence
 
 from jaxtyping import Float
 from torch import Tensor, nn
@@ -10,7 +10,41 @@ from torch import Tensor, nn
 from pdeops.domains import Grid
 from pdeops.layers.boundary_padding import BoundaryPadding
 
-CONVOLUTIONS = (nn.Conv1d, nn.Conv2d, nn.Conv3d)
+CONVOLUTIONS: tuple[Callable[..., nn.Module], ...] = (nn.Conv1d, nn.Conv2d, nn.Conv3d)
+
+
+def stencil(
+    in_channels: int,
+    out_channels: int,
+    padding: BoundaryPadding,
+    *,
+    kernel: Sequence[int] | None = None,
+    stride: int = 1,
+    bias: bool = False,
+) -> nn.Module:
+    r"""Build a convolution for fields that ``padding`` was applied to.
+
+    .. math:: (K u)_i = b + \sum_{t=0}^{k-1} K_t\, u_{si - 1 + t}
+
+    with the width k and the stride s on every axis, :math:`K_t` a matrix between the channels. With s = 2 it
+    halves the points of an axis, rounded up.
+
+    Args:
+        in_channels: Channels of the input.
+        out_channels: Channels of the output.
+        padding: What was applied to the input; the zeros of its boundary are added here.
+        kernel: Width k by axis; 3 by default. 4 fits where the stride is 2 and the size even.
+        stride: s, 1 or 2.
+        bias: Whether a constant is added to each channel.
+
+    Returns:
+        The convolution.
+    """
+    dimension = len(padding.zeros)
+    widths = (3,) * dimension if kernel is None else tuple(kernel)
+    return CONVOLUTIONS[dimension - 1](
+        in_channels, out_channels, widths, stride=stride, padding=padding.zeros, bias=bias
+    )
 
 
 class LocalConvolution(nn.Module):
@@ -35,9 +69,7 @@ class LocalConvolution(nn.Module):
     def __init__(self, in_channels: int, out_channels: int, grid: Grid, *, stride: int = 1) -> None:
         super().__init__()
         self.padding = BoundaryPadding(grid)
-        zeros: Any = self.padding.zeros
-        kind = CONVOLUTIONS[grid.dimension - 1]
-        self.convolution = kind(in_channels, out_channels, 3, stride=stride, padding=zeros)
+        self.convolution = stencil(in_channels, out_channels, self.padding, stride=stride, bias=True)
 
     def forward(
         self, values: Float[Tensor, "batch in_channels *shape"]

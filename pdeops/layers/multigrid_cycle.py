@@ -14,9 +14,9 @@ from pdeops.layers.grid_transfer import (
     Prolongation,
     classical_weights,
     coarser_shape,
-    stencil,
     transfer_kernel,
 )
+from pdeops.layers.local_convolution import stencil
 
 Restrict = Literal["residual", "input"]
 

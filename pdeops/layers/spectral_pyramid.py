@@ -13,13 +13,13 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from pdeops.domains import Grid
+from pdeops.layers.batch_norm import BatchNorm
 from pdeops.layers.boundary_padding import BoundaryPadding
-from pdeops.layers.grid_transfer import stencil
 from pdeops.layers.linear_doubling import Alignment, double_points
+from pdeops.layers.local_convolution import stencil
 from pdeops.layers.neural_spectral_block import Initialisation, NeuralSpectralBlock
 
 Norm = Literal["group", "batch"]
-BATCH_NORMS = (nn.BatchNorm1d, nn.BatchNorm2d, nn.BatchNorm3d)
 MAX_POOLS = (functional.max_pool1d, functional.max_pool2d, functional.max_pool3d)
 
 
@@ -146,7 +146,7 @@ class DoubleConvolution(nn.Sequential):
         layers: list[nn.Module] = []
         for before, after in pairwise(channels):
             if norm == "batch":
-                normalise: nn.Module = BATCH_NORMS[dimension - 1](after)
+                normalise: nn.Module = BatchNorm(after)
             else:
                 normalise = nn.GroupNorm(math.gcd(8, after), after)
             convolve = stencil(before, after, boundary)

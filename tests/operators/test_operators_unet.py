@@ -36,7 +36,7 @@ def test_closes_on_the_periodic_axis_only() -> None:
     for axis, closes in enumerate((True, False)):
         moved = values.clone()
         moved.select(2 + axis, 15).add_(1.0)
-        # Group normalisation sees the whole field, so it is taken out.
+        # Batch normalisation sees the whole field, so it is taken out.
         plain = torch.nn.Sequential(
             *(part for part in operator.body.entry if isinstance(part, LocalConvolution))
         )
