@@ -149,7 +149,8 @@ class MgNO(Operator):
             Output, shape (batch, out_channels, *domain.shape).
 
         Raises:
-            ValueError: The values do not lie on the grid, or its levels do not fit the transfers.
+            ValueError: The values do not lie on the grid, its axes are of other kinds than in training, or its
+                levels do not fit the transfers.
         """
         grid = as_grid(self.resolve_domain(values, domain, query))
         self._check_levels(grid)
@@ -164,6 +165,13 @@ class MgNO(Operator):
 
     def _check_levels(self, grid: Grid) -> None:
         trained = as_grid(self.domain)
+        # The padding is that of the training grid.
+        kinds, trained_kinds = ([str(axis.kind) for axis in given.axes] for given in (grid, trained))
+        if kinds != trained_kinds:
+            raise ValueError(
+                f"MgNO: expected axes of the kinds {', '.join(trained_kinds)} as in training, "
+                f"got {', '.join(kinds)}; try an operator built for them"
+            )
         if grid.shape == trained.shape:
             return
         found, expected = (

@@ -140,6 +140,8 @@ def test_another_grid_works_where_its_levels_are_even_and_odd_alike() -> None:
     torch.testing.assert_close(repeated, operator(values).repeat(1, 1, 2, 1), atol=1e-5, rtol=0)
     with pytest.raises(ValueError, match="levels are even and odd like those"):
         operator(torch.zeros(1, 1, 18, 12), Grid.periodic((18, 12)))
+    with pytest.raises(ValueError, match="kinds periodic, periodic as in training, got periodic, cells"):
+        operator(torch.zeros(1, 1, 16, 12), Grid.box((16, 12), ("periodic", "cells")))
 
 
 def test_channels_stay_adjacent_in_memory() -> None:
