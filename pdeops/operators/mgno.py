@@ -149,8 +149,8 @@ class MgNO(Operator):
             Output, shape (batch, out_channels, *domain.shape).
 
         Raises:
-            ValueError: The values do not lie on the grid, its axes are of other kinds than in training, or its
-                levels do not fit the transfers.
+            ValueError: The values do not lie on the grid, its axes are of other kinds than in training, or
+                its levels do not fit the transfers.
         """
         grid = as_grid(self.resolve_domain(values, domain, query))
         self._check_levels(grid)
