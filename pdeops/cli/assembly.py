@@ -19,6 +19,7 @@ from omegaconf import DictConfig, OmegaConf
 from pdeops.cli.domains import asked_mesh, build_domain
 from pdeops.cli.errors import UserError, section
 from pdeops.cli.options import options
+from pdeops.cli.posing import where
 from pdeops.data import PDEDataModule, Recipe, ReferenceSolver, Store, Window
 from pdeops.domains import Domain
 from pdeops.operators import Operator, SpectralOperator
@@ -160,11 +161,10 @@ def check_fit(config: DictConfig, factory: partial[Operator], domain: Domain) ->
     reason = operator.misfit(domain)
     if reason is not None:
         fitting = fitting_models(domain)
-        raise UserError(
-            f"{operator.__name__} does not fit {config.problem._target_.rpartition('.')[2]} "
-            f"at resolution {list(domain.shape)}: {reason}"
-            + (f"\nmodels that fit: {', '.join(fitting)}" if fitting else "")
-        )
+        if fitting:
+            reason = f"{reason.partition('; try')[0]}; models that fit: {', '.join(fitting)}"
+        problem = config.problem._target_.rpartition(".")[2]
+        raise UserError(f"{operator.__name__} does not fit {problem} {where(domain)}: {reason}")
     # Options such as the number of modes have limits that only construction knows.
     try:
         trial = factory(1, 1, domain)
