@@ -215,6 +215,8 @@ def check_request(config: DictConfig, models: Sequence[str], others: Sequence[Pa
             f"classical_samples: expected a whole number of at least 0, got {config.classical_samples}"
         )
     words = HydraConfig.get().overrides.task
+    if "budget=seconds" in words and seconds is None:
+        raise UserError("budget=seconds: expected budget.seconds, got null; try budget.seconds=90")
     if "budget=epochs" in words and seconds is not None:
         raise UserError(
             f"budget=epochs: expected no seconds, got budget.seconds={seconds} from the experiment; "

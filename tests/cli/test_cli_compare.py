@@ -261,6 +261,10 @@ def test_finished_runs_are_collected_and_other_data_is_refused(compare):
             ["model=[fno]", "budget=seconds", "budget.seconds=-1"],
             ["budget.seconds: expected a number above 0"],
         ),
+        (
+            ["model=[fno]", "budget=seconds", "budget.seconds=null"],
+            ["budget=seconds: expected budget.seconds, got null", "try budget.seconds=90"],
+        ),
         (["model=[fno]", "budget=second"], ["no budget 'second'", "did you mean 'seconds'"]),
         (["experiment=benchmark_darcy", "budget=epochs"], ["try budget.seconds=null"]),
         (["problem=darcy", "model=[fno]", "resolutions=[[8]]"], ["resolution", "2 positive numbers"]),
