@@ -47,8 +47,11 @@ def predict(run: Path, source: Path, target: Path, sample: int, device: str) -> 
         raise UserError(
             f"output={target}: expected a name that ends in one of {', '.join(ARRAYS + PICTURES)}"
         )
-    if target.exists():
-        raise UserError(f"output={target}: the file exists and is not overwritten; expected a new name")
+    # A picture gets the suffix of its kind of domain.
+    names = [target.with_suffix(suffix) for suffix in PICTURES] if target.suffix in PICTURES else [target]
+    for name in names:
+        if name.exists():
+            raise UserError(f"output={target}: {name} exists and is not overwritten; expected a new name")
     arrays = read_file(source)
     surrogate = load(run, device=choose_device(device))
     inputs = make_inputs(arrays, surrogate.artefact.input_channels, surrogate.artefact.input_domain, source)

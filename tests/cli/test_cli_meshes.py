@@ -99,6 +99,12 @@ def test_a_problem_with_a_mesh_of_its_own_is_shown_where_its_samples_lie(pdeops,
     assert pdeops("predict", f"run={run}", f"input={path}", "output=one.vtu").code == 0
     predicted = from_pyvista(pyvista.read(pdeops.folder / "one.vtu"))
     torch.testing.assert_close(predicted.points, expected, rtol=0, atol=1e-12)
+    # The picture of a mesh is a .vtu whatever was asked for, and another sample must not take its place.
+    written = (pdeops.folder / "one.vtu").read_bytes()
+    again = pdeops("predict", f"run={run}", f"input={path}", "output=one.pvd", "sample=1")
+    assert again.code == 2
+    assert "one.vtu exists and is not overwritten" in again.err
+    assert (pdeops.folder / "one.vtu").read_bytes() == written
 
 
 @pytest.mark.parametrize(
