@@ -76,6 +76,9 @@ def draw_error_and_time(
     # The classical solver goes on to rounding; the models are what is looked at.
     highest = max([model.error for model in models] + ([] if trivial is None else [trivial]))
     inference.set_ylim(0.2 * min(model.error for model in models), 2 * highest)
+    # At equal training time all markers are above one another, and no tick would be between them.
+    times = [model.seconds_training for model in models]
+    training.set_xlim(min(times) / 2, 2 * max(times))
     inference.set_xlabel("ms a sample")
     inference.set_ylabel("relative $L^2$ error")
     training.set_xlabel("s of training")

@@ -11,7 +11,9 @@ from matplotlib.image import imread
 
 from pdeops.domains import Field, Grid, Mesh
 from pdeops.export import (
+    TimedError,
     draw_comparison,
+    draw_error_and_time,
     draw_error_over_time,
     draw_learning_curve,
     draw_rollout,
@@ -69,6 +71,19 @@ def test_a_mesh_is_drawn_with_its_triangles(tmp_path):
     )
     field = smooth_field(mesh)
     assert imread(draw_comparison(field, field, tmp_path / "mesh"))[..., :3].std() > 0.01
+
+
+def test_equal_training_times_still_have_a_scale(tmp_path, monkeypatch):
+    drawn = []
+    monkeypatch.setattr(
+        "pdeops.export.error_and_time.save_figure", lambda figure, path: drawn.append(figure) or path
+    )
+    models = [TimedError(name, 0.1, 0.01, 1e-3, time) for name, time in (("fno", 60.5), ("lsm", 63.0))]
+    draw_error_and_time(models, [(1e-3, 0.2), (1e-2, 0.02)], 1.0, tmp_path / "times.png")
+    (figure,) = drawn
+    left, right = figure.axes[1].get_xlim()
+    assert left < 60.5 < 63.0 < right
+    assert [tick for tick in figure.axes[1].get_xticks() if left < tick < right] == [50.0, 100.0]
 
 
 def test_rollouts_spectra_and_curves_are_pictures(tmp_path):
