@@ -20,6 +20,7 @@ from pdeops.problems.boundary_condition import (
     Dirichlet,
     Neumann,
 )
+from pdeops.problems.domain_fit import why_unfit
 from pdeops.problems.expression import Value, evaluate
 from pdeops.problems.latex_printer import EquationPrinter
 from pdeops.problems.parameter import NumberParameter
@@ -184,35 +185,9 @@ class Problem(Parameterised, ABC):
             ValueError: Its dimension, names, kinds of axes or box do not fit, it is a mesh where a grid is
                 needed, or a part of its boundary has no condition.
         """
-        shape = domain.shape if isinstance(domain, Grid) and domain.dimension == self.dimension else None
-        # The default domain may have ends, so two points an axis; the grid asked for may be periodic.
-        shape = tuple(max(count, 2) for count in shape) if shape else (64,) * self.dimension
-        fitting = self.default_domain(shape)
-        axes = fitting.axes if isinstance(fitting, Grid) else ()
-        names = [axis.name for axis in axes] or list(SPACE[: self.dimension])
-        kinds = " or ".join(self.axis_kinds)
-        if self.box_is_fixed:
-            places = [f"{axis.name} in [{axis.lower:g}, {axis.upper:g}]" for axis in axes]
-        else:
-            places = names
-        expected = f"{self.name}: expected a grid on {', '.join(places)} with {kinds} axes"
-        expected += f" or a mesh in {self.dimension} dimensions, got" if self.allows_meshes else ", got"
-        hint = f"; try {type(self).__name__}.default_domain({shape})"
-        if isinstance(domain, Grid):
-            box = [(axis.lower, axis.upper) for axis in domain.axes]
-            if (
-                [axis.name for axis in domain.axes] != names
-                or any(axis.kind not in self.axis_kinds for axis in domain.axes)
-                or (self.box_is_fixed and box != [(axis.lower, axis.upper) for axis in axes])
-            ):
-                got = ", ".join(
-                    f"{axis.name} in [{axis.lower:g}, {axis.upper:g}] ({axis.kind})" for axis in domain.axes
-                )
-                raise ValueError(f"{expected} {got}{hint}")
-        elif not self.allows_meshes:
-            raise ValueError(f"{expected} a {type(domain).__name__}{hint}")
-        elif domain.dimension != self.dimension:
-            raise ValueError(f"{expected} a mesh in {domain.dimension} dimensions{hint}")
+        reason = why_unfit(self, domain)
+        if reason is not None:
+            raise ValueError(reason)
         self.conditions_on(domain)
         return domain
 
