@@ -17,6 +17,7 @@ from rich.console import Console
 from rich.table import Table
 
 from pdeops import __version__
+from pdeops.data import PDEDataModule
 from pdeops.training import SupervisedOperator
 
 TRIVIAL = ("zero", "training_mean", "persistence")
@@ -25,6 +26,7 @@ TRIVIAL = ("zero", "training_mean", "persistence")
 def describe_result(
     config: DictConfig,
     module: SupervisedOperator,
+    data: PDEDataModule,
     metrics: Mapping[str, float],
     seconds: Mapping[str, float],
     trainer: Trainer,
@@ -34,6 +36,7 @@ def describe_result(
     Args:
         config: Its configuration.
         module: The trained module.
+        data: What it was trained and tested on; a file of one's own has other numbers than the configuration.
         metrics: What training logged last, and what the test logged.
         seconds: Wall time of ``data`` and ``training``.
         trainer: Knows the number of epochs and steps.
@@ -50,8 +53,7 @@ def describe_result(
         "relative_h1": metrics["test/relative_h1"],
         "trivial_relative_l2": {name: error for name, error in errors.items() if error is not None},
         "num_parameters": count_parameters(module),
-        "num_train": config.data.num_train,
-        "num_test": config.data.num_test,
+        **{f"num_{split}": len(data.store.split(split)) for split in ("train", "test")},
         "num_epochs": trainer.current_epoch,
         "num_steps": trainer.global_step,
         "seconds_data": seconds["data"],

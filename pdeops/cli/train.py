@@ -86,7 +86,7 @@ def train(config: DictConfig) -> dict[str, Any]:
         metrics = kept_times(trainer, seconds) | logged | test(trainer, module, data)
     if not trainer.is_global_zero:
         return {}
-    result = describe_result(config, module, metrics, seconds, trainer)
+    result = describe_result(config, module, data, metrics, seconds, trainer)
     write_result(result, run)
     write_pictures(run, data, problem, config.num_pictures)
     return result

@@ -12,8 +12,8 @@ import torch
 from omegaconf import OmegaConf
 
 import pdeops as library
-from pdeops.data import Store
-from pdeops.domains import Field
+from pdeops.data import Store, import_arrays
+from pdeops.domains import Field, Grid
 
 
 def rows_of(path):
@@ -177,6 +177,24 @@ def test_evaluate_agrees_with_training_and_runs_on_a_finer_grid(trained):
     assert sorted((pdeops.folder / "datasets").iterdir()) == kept
     # The same instances on a finer grid: a persistent operator's error hardly moves.
     assert finer["relative_l2"] == pytest.approx(same["relative_l2"], rel=0.02)
+
+
+def test_a_run_on_a_file_of_ones_own_tells_the_numbers_of_the_file(pdeops):
+    values = numpy.random.default_rng(0).random((12, 16, 16))
+    import_arrays(
+        pdeops.folder / "mine.h5",
+        {"permeability": values},
+        values,
+        Grid.box((16, 16)),
+        num_validation=3,
+        num_test=2,
+    )
+    words = ("problem=darcy", "trainer=fast", "num_pictures=0", "data.path=mine.h5", "hydra.run.dir=mine")
+    outcome = pdeops("train", *words, *pdeops.small_fno)
+    assert outcome.code == 0, outcome.err
+    result = json.loads((pdeops.folder / "mine" / "result.json").read_text())
+    assert (result["num_train"], result["num_test"], result["resolution"]) == (7, 2, [16, 16])
+    assert "16 x 16, 2 held-out instances" in outcome.out
 
 
 def test_predict_writes_what_the_surrogate_says(trained):
