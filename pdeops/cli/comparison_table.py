@@ -194,7 +194,7 @@ def verdict(row: Row) -> str:
     if row.equal is None or "seconds_per_sample" not in row.numbers:
         return ""
     ratio = row.equal.seconds_per_sample / row.numbers["seconds_per_sample"]
-    words = f"wins, {ratio:.3g} times faster" if ratio > 1 else f"loses, {1 / ratio:.3g} times slower"
+    words = f"model {ratio:.3g} times faster" if ratio > 1 else f"model {1 / ratio:.3g} times slower"
     return f" at {row.equal.name}: {words}"
 
 

@@ -59,7 +59,7 @@ def test_front_leaves_out_what_a_faster_solve_equals():
 
 @pytest.mark.parametrize(
     ("seconds", "words"),
-    [(1e-3, "at 32: wins, 2 times faster"), (6e-3, "loses, 3 times slower")],
+    [(1e-3, "at 32: model 2 times faster"), (6e-3, "model 3 times slower")],
 )
 def test_the_table_says_who_wins(seconds, words):
     result = {
