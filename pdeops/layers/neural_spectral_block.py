@@ -147,6 +147,6 @@ class NeuralSpectralBlock(nn.Module):
         shape = scores.shape
         scores = torch.softmax(scores.view(shape[0], -1, self.heads * shape[2]), dim=1).view(shape)
         # A head's tokens fill its channels only: one product over tokens and heads then gives all channels.
-        room = tokens.new_zeros(*tokens.shape[:3], *tokens.shape[2:])
-        placed = torch.diagonal_scatter(room, tokens.mT, dim1=2, dim2=3).flatten(3).flatten(1, 2)
+        own = torch.eye(self.heads, dtype=tokens.dtype, device=tokens.device)[:, :, None]
+        placed = (tokens[:, :, :, None] * own).flatten(3).flatten(1, 2)
         return torch.baddbmm(points, scores.mT.to(points.dtype), placed.to(points.dtype))
