@@ -99,8 +99,8 @@ def measure(settings: Any, num_threads: int) -> Pilot:
         peak = PeakMemory(trainer.strategy.root_device)
         operator = assembly.build_operator(config, assembly.build_factory(config), data)
         trainer.fit(assembly.build_module(config, operator, data), datamodule=data)
-    timing = next(item for item in trainer.callbacks if isinstance(item, Timing))  # type: ignore[attr-defined]
-    if timing.seconds_per_step is None:
+    timing = Timing.of(trainer)
+    if timing is None or timing.seconds_per_step is None:
         raise RuntimeError("pilot: expected training steps to measure, got none; try more training data")
     return Pilot(timing.seconds_per_step, peak.megabytes, len(data.dataset("train")))
 

@@ -94,7 +94,7 @@ def train(config: DictConfig) -> dict[str, Any]:
 
 def kept_times(trainer: lightning.Trainer, seconds: dict[str, float]) -> dict[str, float]:
     """Times that a continued run knows from before, put into `seconds` and the numbers that are logged."""
-    timing = next((item for item in trainer.callbacks if isinstance(item, Timing)), None)  # type: ignore[attr-defined]
+    timing = Timing.of(trainer)
     if timing is None or timing.seconds_per_step is None:
         return {}
     seconds["training"] = timing.seconds_training

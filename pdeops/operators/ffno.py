@@ -8,7 +8,7 @@ from typing import ClassVar
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from pdeops.domains import AxisKind, Domain
+from pdeops.domains import Domain
 from pdeops.layers import (
     ChannelMLP,
     FactorisedConvolution,
@@ -16,7 +16,7 @@ from pdeops.layers import (
     crop,
     padded_shape,
 )
-from pdeops.operators.operator import Capabilities, Operator, as_grid, modes_per_axis
+from pdeops.operators.operator import EVENLY_SPACED, Capabilities, Operator, as_grid, modes_per_axis
 
 
 class FFNO(Operator):
@@ -61,7 +61,7 @@ class FFNO(Operator):
 
     capabilities: ClassVar[Capabilities] = Capabilities(
         dimensions=frozenset({1, 2, 3}),
-        axis_kinds=frozenset({AxisKind.PERIODIC, AxisKind.CELLS, AxisKind.NODES}),
+        axis_kinds=EVENLY_SPACED,
     )
 
     def __init__(

@@ -9,7 +9,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn import functional
 
-from pdeops.domains import AxisKind, Domain
+from pdeops.domains import Domain
 from pdeops.layers import (
     ChannelMLP,
     FourierLayer,
@@ -17,7 +17,7 @@ from pdeops.layers import (
     crop,
     padded_shape,
 )
-from pdeops.operators.operator import Capabilities, Operator, as_grid, modes_per_axis
+from pdeops.operators.operator import EVENLY_SPACED, Capabilities, Operator, as_grid, modes_per_axis
 
 
 class FNO(Operator):
@@ -60,7 +60,7 @@ class FNO(Operator):
 
     capabilities: ClassVar[Capabilities] = Capabilities(
         dimensions=frozenset({1, 2, 3}),
-        axis_kinds=frozenset({AxisKind.PERIODIC, AxisKind.CELLS, AxisKind.NODES}),
+        axis_kinds=EVENLY_SPACED,
     )
 
     def __init__(

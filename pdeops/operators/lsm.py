@@ -8,11 +8,11 @@ from typing import ClassVar, Literal, get_args
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from pdeops.domains import AxisKind, Domain, Grid
+from pdeops.domains import Domain, Grid
 from pdeops.layers import ChannelMLP, GridLift, LatentGrid, SpectralPyramid, continue_field, crop, pad
 from pdeops.layers.neural_spectral_block import Initialisation
 from pdeops.layers.spectral_pyramid import Norm
-from pdeops.operators.operator import Capabilities, Operator, modes_per_axis
+from pdeops.operators.operator import EVENLY_SPACED, Capabilities, Operator, modes_per_axis
 
 Ends = Literal["domain", "zeros"]
 
@@ -76,7 +76,7 @@ class LSM(Operator):
 
     capabilities: ClassVar[Capabilities] = Capabilities(
         dimensions=frozenset({1, 2, 3}),
-        axis_kinds=frozenset({AxisKind.PERIODIC, AxisKind.CELLS, AxisKind.NODES}),
+        axis_kinds=EVENLY_SPACED,
         needs_grid=False,
         changes_resolution=False,
     )

@@ -8,7 +8,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from pdeops.domains import AxisKind, Domain, Grid
+from pdeops.domains import Domain, Grid
 from pdeops.layers import (
     Boundary,
     BoundaryPadding,
@@ -19,7 +19,7 @@ from pdeops.layers import (
     level_shapes,
 )
 from pdeops.layers.local_convolution import CONVOLUTIONS
-from pdeops.operators.operator import Capabilities, Operator, as_grid
+from pdeops.operators.operator import EVENLY_SPACED, Capabilities, Operator, as_grid
 
 FEWEST_POINTS = 5
 """Points of the coarsest level on its shortest axis, at least, where the levels are counted by the grid."""
@@ -76,7 +76,7 @@ class MgNO(Operator):
 
     capabilities: ClassVar[Capabilities] = Capabilities(
         dimensions=frozenset({1, 2, 3}),
-        axis_kinds=frozenset({AxisKind.PERIODIC, AxisKind.CELLS, AxisKind.NODES}),
+        axis_kinds=EVENLY_SPACED,
         changes_resolution=False,
     )
 

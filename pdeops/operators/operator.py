@@ -13,6 +13,9 @@ from torch import Tensor, nn
 from pdeops.domains import AxisKind, Domain, Grid
 from pdeops.layers import TruncatedTransform
 
+EVENLY_SPACED = frozenset({AxisKind.PERIODIC, AxisKind.CELLS, AxisKind.NODES})
+"""Kinds of axes whose points are equally far apart, as transforms and small convolutions need them."""
+
 
 @dataclass(frozen=True)
 class Capabilities:

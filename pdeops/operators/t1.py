@@ -13,7 +13,7 @@ from torch.nn import functional
 
 from pdeops.domains import AxisKind, Domain
 from pdeops.layers import Basis, FrequencyMixing, ModeBlock, TruncatedTransform, basis_kinds
-from pdeops.operators.operator import Capabilities, SpectralOperator, as_grid, modes_per_axis
+from pdeops.operators.operator import EVENLY_SPACED, Capabilities, SpectralOperator, as_grid, modes_per_axis
 
 Gate = Literal["bilinear", "gelu"]
 
@@ -103,7 +103,7 @@ class T1(SpectralOperator):
 
     capabilities: ClassVar[Capabilities] = Capabilities(
         dimensions=frozenset({1, 2, 3}),
-        axis_kinds=frozenset({AxisKind.PERIODIC, AxisKind.CELLS, AxisKind.NODES}),
+        axis_kinds=EVENLY_SPACED,
     )
 
     position: Tensor

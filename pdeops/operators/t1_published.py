@@ -13,7 +13,7 @@ from torch.nn import functional
 
 from pdeops.domains import AxisKind, Domain, Grid
 from pdeops.layers import Basis, FrequencyMixing, TruncatedTransform, basis_kinds
-from pdeops.operators.operator import Capabilities, SpectralOperator, as_grid, modes_per_axis
+from pdeops.operators.operator import EVENLY_SPACED, Capabilities, SpectralOperator, as_grid, modes_per_axis
 
 
 class T1PublishedLayer(nn.Module):
@@ -94,7 +94,7 @@ class T1Published(SpectralOperator):
 
     capabilities: ClassVar[Capabilities] = Capabilities(
         dimensions=frozenset({1, 2, 3}),
-        axis_kinds=frozenset({AxisKind.PERIODIC, AxisKind.CELLS, AxisKind.NODES}),
+        axis_kinds=EVENLY_SPACED,
         # Cosines on periodic points shift by half a cell, another one at another resolution.
         changes_resolution=False,
     )

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from pdeops.domains import AxisKind, Domain, Grid
 from pdeops.layers import Basis, EncoderDecoder, TruncatedTransform, basis_kinds
-from pdeops.operators.operator import Capabilities, SpectralOperator, as_grid, modes_per_axis
+from pdeops.operators.operator import EVENLY_SPACED, Capabilities, SpectralOperator, as_grid, modes_per_axis
 from pdeops.operators.t1_published import T1PublishedLayer, position_coefficients
 
 
@@ -50,7 +50,7 @@ class T1UNet(SpectralOperator):
 
     capabilities: ClassVar[Capabilities] = Capabilities(
         dimensions=frozenset({1, 2, 3}),
-        axis_kinds=frozenset({AxisKind.PERIODIC, AxisKind.CELLS, AxisKind.NODES}),
+        axis_kinds=EVENLY_SPACED,
         # Cosines on periodic points shift by half a cell, another one at another resolution.
         changes_resolution=False,
     )

@@ -7,9 +7,9 @@ from typing import ClassVar
 from jaxtyping import Float
 from torch import Tensor
 
-from pdeops.domains import AxisKind, Domain, Grid
+from pdeops.domains import Domain, Grid
 from pdeops.layers import EncoderDecoder, GridLift
-from pdeops.operators.operator import Capabilities, Operator, as_grid
+from pdeops.operators.operator import EVENLY_SPACED, Capabilities, Operator, as_grid
 
 
 class UNet(Operator):
@@ -53,7 +53,7 @@ class UNet(Operator):
 
     capabilities: ClassVar[Capabilities] = Capabilities(
         dimensions=frozenset({1, 2, 3}),
-        axis_kinds=frozenset({AxisKind.PERIODIC, AxisKind.CELLS, AxisKind.NODES}),
+        axis_kinds=EVENLY_SPACED,
         changes_resolution=False,
     )
 

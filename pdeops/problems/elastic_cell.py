@@ -79,7 +79,7 @@ class ElasticCell(ShapeProblem):
     def __post_init__(self) -> None:
         """Check the parameters; the inner problem knows the range of Poisson's ratio."""
         super().__post_init__()
-        self.equation  # noqa: B018
+        _ = self.equation
 
     @property
     def equation(self) -> LinearElasticity:

@@ -35,6 +35,12 @@ class Timing(Callback):
         self._steps: list[float] = []
         self._inference: list[float] = []
 
+    @classmethod
+    def of(cls, trainer: Trainer) -> Timing | None:
+        """The one among the callbacks of a trainer, or None."""
+        callbacks: list[Any] = trainer.callbacks  # type: ignore[attr-defined]  # declared nowhere
+        return next((item for item in callbacks if isinstance(item, cls)), None)
+
     def on_train_epoch_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Start the clock of the epoch, and forget the steps of the one before."""
         self._epoch_started = _now(pl_module.device)

@@ -225,6 +225,9 @@ def test_operator_that_keeps_to_its_grid_has_a_footnote_at_other_resolutions(com
     row = rows_of(compare.folder)["unet"]
     assert row["relative_l2_at_24x24"] == ""
     assert "does not carry over to other resolutions" in row["note"]
+    # It names the one that works, not a finer one.
+    trained = json.loads((compare.folder / "unet" / "seed_0" / "result.json").read_text())["resolution"]
+    assert f"try resolution={trained};" in row["note"]
     text = (compare.folder / "comparison.md").read_text()
     assert "L2 at 24 x 24" in text
     assert "– [" in text
