@@ -5,6 +5,7 @@ from pdeops.operators.fno import FNO
 from pdeops.operators.lsm import LSM
 from pdeops.operators.mgno import MgNO
 from pdeops.operators.operator import Capabilities, Operator, SpectralOperator
+from pdeops.operators.query_operator import OutputPoints, QueryOperator
 from pdeops.operators.t1 import T1
 from pdeops.operators.t1_published import T1Published
 from pdeops.operators.t1_unet import T1UNet
@@ -19,6 +20,8 @@ __all__ = [
     "Capabilities",
     "MgNO",
     "Operator",
+    "OutputPoints",
+    "QueryOperator",
     "SpectralOperator",
     "T1Published",
     "T1UNet",

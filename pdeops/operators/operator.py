@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import ClassVar
 
 from jaxtyping import Float
 from torch import Tensor, nn
@@ -20,6 +19,8 @@ EVENLY_SPACED = frozenset({AxisKind.PERIODIC, AxisKind.CELLS, AxisKind.NODES})
 @dataclass(frozen=True)
 class Capabilities:
     """What an architecture can do; the contract tests hold it to this.
+
+    Those of a class hold for its default options; options that change them change those of the object.
 
     Args:
         dimensions: Numbers of space dimensions.
@@ -50,7 +51,7 @@ class Operator(nn.Module, ABC):
         ValueError: The domain does not fit; see `misfit`.
     """
 
-    capabilities: ClassVar[Capabilities]
+    capabilities: Capabilities
 
     def __init__(self, in_channels: int, out_channels: int, domain: Domain) -> None:
         super().__init__()
@@ -88,19 +89,26 @@ class Operator(nn.Module, ABC):
                 return f"axis {axis.name!r}: expected a kind among {kinds}, got {str(axis.kind)!r}"
         return None
 
+    def prepare(self, pairs: Iterable[tuple[Tensor, Tensor]]) -> None:
+        """Look at the training data once, before a training begins; nothing by default.
+
+        Args:
+            pairs: Inputs and targets of the training split, batch by batch, normalised as in training.
+        """
+
     @abstractmethod
     def forward(
         self,
         values: Float[Tensor, "batch in_channels *shape"],
         domain: Domain | None = None,
-        query: Float[Tensor, "points dimension"] | None = None,
+        query: Float[Tensor, "*batch points coordinates"] | None = None,
     ) -> Float[Tensor, "batch out_channels *out_shape"]:
         """Map input fields to output fields.
 
         Args:
             values: Input, shape (batch, in_channels, *domain.shape).
             domain: Domain of the input; None is the training domain.
-            query: Points of the output, for operators with ``capabilities.any_query``; None is the domain.
+            query: Points of the output, for a `QueryOperator`; None is the domain.
 
         Returns:
             Output, shape (batch, out_channels, *domain.shape), or (batch, out_channels, points).
