@@ -22,9 +22,9 @@ from pdeops.cli.options import options
 from pdeops.cli.posing import where
 from pdeops.data import PDEDataModule, Recipe, ReferenceSolver, Store, Window
 from pdeops.domains import Domain
-from pdeops.operators import Operator, SpectralOperator
+from pdeops.operators import Operator, QueryOperator, SpectralOperator
 from pdeops.problems import Problem
-from pdeops.training import FrequencyRelativeL2, SupervisedOperator, describe
+from pdeops.training import FrequencyRelativeL2, SupervisedOperator, describe, output_points
 
 
 def generate_data(data: PDEDataModule) -> None:
@@ -132,6 +132,7 @@ def build_data(config: DictConfig, recipe: Recipe) -> PDEDataModule:
             Path(config.paths.data),
             path=data.path,
             window=window,
+            num_queries=data.num_queries,
             batch_size=data.batch_size,
             num_workers=data.num_workers,
             generation_workers=data.generation_workers,
@@ -201,8 +202,15 @@ def fitting_models(domain: Domain) -> list[str]:
 
 def build_operator(config: DictConfig, factory: partial[Operator], data: PDEDataModule) -> Operator:
     """Build the operator for the channels and the domain of the data."""
+    channels = data.in_channels, data.out_channels
     with section("model"):
-        return factory(data.in_channels, data.out_channels, data.input_domain)
+        if issubclass(cast(type, factory.func), QueryOperator):
+            output = output_points(data.output_domain, data.window, data.time_step)
+            operator = factory(*channels, data.input_domain, output)
+        else:
+            operator = factory(*channels, data.input_domain)
+        operator.prepare(data.training_pairs())
+    return operator
 
 
 def build_module(config: DictConfig, operator: Operator, data: PDEDataModule) -> SupervisedOperator:

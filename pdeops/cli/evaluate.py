@@ -82,7 +82,7 @@ def check_resolution(surrogate: Surrogate, config: DictConfig, resolution: Seque
         surrogate.predict(Field(zeros, domain, channels))
     except (ValueError, RuntimeError) as error:
         reason = str(error).partition("; try")[0]
-        carries_over = type(surrogate.operator).capabilities.changes_resolution
+        carries_over = surrogate.operator.capabilities.changes_resolution
         hint = "a finer resolution" if carries_over else f"resolution={list(config.data.resolution)}"
         raise UserError(f"resolution={list(resolution)}: {reason}; try {hint}") from error
 

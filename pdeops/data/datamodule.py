@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from lightning import LightningDataModule
+from torch import Tensor
 from torch.utils.data import DataLoader
 
 from pdeops.data.batch import Batch
@@ -34,6 +35,8 @@ class PDEDataModule(LightningDataModule):
         directory: Where generated files are kept.
         path: An own file (see `import_arrays`), used as it is; nothing is generated.
         window: Time window; None for a steady problem, and `Window()`, each frame to the next, for others.
+        num_queries: Points of each training pair at which its target is used, see `FieldDataset`; all by
+            default. Validation and test use all.
         shape: Points an axis to train on, coarser than the file, see `restrict`; as stored by default.
         batch_size: Pairs a step.
         num_workers: Processes that prepare batches; 0 is fastest for data in memory.
@@ -66,6 +69,7 @@ class PDEDataModule(LightningDataModule):
         *,
         path: str | Path | None = None,
         window: Window | None = None,
+        num_queries: int | None = None,
         shape: Sequence[int] | None = None,
         batch_size: int = 16,
         num_workers: int = 0,
@@ -87,6 +91,7 @@ class PDEDataModule(LightningDataModule):
         self.path = _file(recipe, directory, path)
         self.generated = path is None
         self.window = window
+        self.num_queries = num_queries
         self.shape = shape
         self.batch_size = batch_size
         self.num_workers = num_workers
@@ -124,7 +129,12 @@ class PDEDataModule(LightningDataModule):
             samples = StoreSamples(self.store, self.store.split(split), domain)
             share = samples.num_samples / max(self.store.num_samples, 1)
             fits = share * self.store.num_values * 4 <= self.memory_limit
-            datasets[split] = FieldDataset(samples.in_memory() if fits else samples, self.window)
+            datasets[split] = FieldDataset(
+                samples.in_memory() if fits else samples,
+                self.window,
+                num_queries=self.num_queries if split == "train" else None,
+                seed=self.seed,
+            )
         if not len(datasets["train"]):
             raise ValueError(f"{self.path}: expected training samples, got none; try a larger num_samples")
         self.input_normaliser, self.output_normaliser = self._fit_normalisers(datasets["train"])
@@ -178,6 +188,19 @@ class PDEDataModule(LightningDataModule):
         if self.normalise in ("inputs", "none"):
             outputs = Normaliser.identity(outputs.num_channels)
         return inputs, outputs
+
+    def training_pairs(self) -> Iterator[tuple[Tensor, Tensor]]:
+        """Inputs and targets of the training split in order, normalised, batch by batch."""
+        for batch in make_loader(self.dataset("train"), batch_size=self.batch_size):
+            yield self.input_normaliser(batch.inputs.values), self.output_normaliser(batch.targets.values)
+
+    @property
+    def time_step(self) -> float | None:
+        """Time between two frames of the window; None for a steady problem."""
+        times = self.dataset("train").samples.layout.times
+        if self.window is None or times is None or len(times) < 2:
+            return None
+        return (times[1] - times[0]) * self.window.stride
 
     @property
     def out_frames(self) -> int:

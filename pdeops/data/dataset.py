@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 import numpy
 import torch
+from jaxtyping import Int64
 from torch import Tensor
 from torch.utils.data import Dataset
 
@@ -27,12 +28,22 @@ class FieldDataset(Dataset[Batch]):
     Args:
         samples: The samples.
         window: Time window, or None for a steady problem.
+        num_queries: Number of points, drawn once for each pair, at which its target is to be used; None for
+            all. One is the set-up of triples (input, point, value).
+        seed: Of these points.
 
     Raises:
-        ValueError: A window is missing or does not fit the trajectories.
+        ValueError: A window is missing or does not fit the trajectories, or there are fewer points.
     """
 
-    def __init__(self, samples: Samples, window: Window | None = None) -> None:
+    def __init__(
+        self,
+        samples: Samples,
+        window: Window | None = None,
+        *,
+        num_queries: int | None = None,
+        seed: int = 0,
+    ) -> None:
         layout = samples.layout
         if (window is None) != (layout.times is None):
             raise ValueError(
@@ -50,6 +61,7 @@ class FieldDataset(Dataset[Batch]):
         self._samples = torch.arange(samples.num_samples).repeat_interleave(len(starts))
         self._starts = starts.repeat(samples.num_samples)
         self._input_channels, self._output_channels = _channel_names(layout, window)
+        self._chosen = None if num_queries is None else self._choose(num_queries, seed)
 
     @classmethod
     def from_arrays(
@@ -161,11 +173,26 @@ class FieldDataset(Dataset[Batch]):
             history = frames[:, : window.input_frames].flatten(1, 2)
             targets = frames[:, window.input_frames :].flatten(1, 2)
             inputs = history if statics is None else torch.cat([history, statics], dim=1)
+            if not inputs.shape[1]:
+                raise ValueError("dataset: expected static inputs without input frames; try input_frames=1")
             domain = layout.frame_domain
         return Batch(
             Field(inputs, domain, self._input_channels),
             Field(targets, layout.frame_domain, self._output_channels),
+            None if self._chosen is None else self._chosen[chosen],
         )
+
+    def _choose(self, num_queries: int, seed: int) -> Int64[Tensor, "pairs queries"]:
+        """Points of each pair, none twice."""
+        frames = 1 if self.window is None else self.window.output_frames
+        num_points = frames * self.samples.layout.frame_domain.num_points
+        if not 1 <= num_queries <= num_points:
+            raise ValueError(
+                f"dataset: num_queries: expected 1 to {num_points}, the points of a target, got {num_queries}"
+            )
+        generator = numpy.random.default_rng(seed)
+        rows = [generator.choice(num_points, num_queries, replace=False) for _ in range(len(self))]
+        return torch.from_numpy(numpy.array(rows, dtype=numpy.int64).reshape(-1, num_queries))
 
     @property
     def input_domain(self) -> Domain:

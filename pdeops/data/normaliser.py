@@ -104,6 +104,10 @@ class Normaliser(nn.Module):
         """Return the normaliser of ``frames`` frames of the same channels, time-major."""
         return Normaliser(self.mean.repeat(frames), self.deviation.repeat(frames))
 
+    def first(self, num_channels: int) -> Normaliser:
+        """Return the normaliser of the first channels: those of one frame, where frames repeat."""
+        return Normaliser(self.mean[:num_channels], self.deviation[:num_channels])
+
     def concatenate(self, other: Normaliser) -> Normaliser:
         """Return the normaliser of these channels followed by those of another one."""
         return Normaliser(torch.cat([self.mean, other.mean]), torch.cat([self.deviation, other.deviation]))

@@ -16,7 +16,8 @@ class Window:
     ``w(t) -> w(t + 5)`` is one input frame, one output frame and the stride that spans 5 units of time.
 
     Args:
-        input_frames: Number of frames given.
+        input_frames: Number of frames given; 0 where the trajectory follows from the static inputs alone, as
+            from a source and a state that is always zero at first. The first target is then the first frame.
         output_frames: Number of frames predicted.
         stride: Stored frames between two frames of the window.
         frames_per_call: Frames that one call of the model predicts; a model with fewer than ``output_frames``
@@ -45,11 +46,15 @@ class Window:
         """Check the numbers."""
         if not self.frames_per_call:
             object.__setattr__(self, "frames_per_call", self.output_frames)
-        for name in ("input_frames", "output_frames", "stride", "frames_per_call"):
-            if getattr(self, name) < 1:
-                raise ValueError(f"window: {name}: expected at least 1, got {getattr(self, name)}")
-        if self.first_frame < 0:
-            raise ValueError(f"window: first_frame: expected at least 0, got {self.first_frame}")
+        for name, lowest in (
+            ("input_frames", 0),
+            ("output_frames", 1),
+            ("stride", 1),
+            ("frames_per_call", 1),
+            ("first_frame", 0),
+        ):
+            if getattr(self, name) < lowest:
+                raise ValueError(f"window: {name}: expected at least {lowest}, got {getattr(self, name)}")
         if self.output_frames % self.frames_per_call:
             raise ValueError(
                 "window: expected output_frames to be a multiple of frames_per_call, got "
@@ -57,6 +62,11 @@ class Window:
             )
         if self.starts not in ("all", "first"):
             raise ValueError(f"window: starts: expected 'all' or 'first', got {self.starts!r}")
+        if not self.input_frames and (self.num_calls > 1 or self.starts == "all"):
+            raise ValueError(
+                "window: expected starts='first' and all output frames in one call without input frames, got "
+                f"starts={self.starts!r} and {self.frames_per_call} of {self.output_frames} frames a call"
+            )
 
     @property
     def num_calls(self) -> int:
@@ -99,6 +109,20 @@ class Window:
     def output_offsets(self) -> numpy.ndarray:
         """Frames of the target, counted from the start."""
         return (self.input_frames + numpy.arange(self.output_frames)) * self.stride
+
+    def output_times(self, time_step: float, num_frames: int | None = None) -> tuple[float, ...]:
+        """Times of predicted frames, counted from the last input frame, or from time 0 if there is none.
+
+        Args:
+            time_step: Time between two frames of the window.
+            num_frames: Number of frames; those of one call by default.
+
+        Returns:
+            One time a frame.
+        """
+        first = 1 if self.input_frames else self.first_frame / self.stride
+        count = self.frames_per_call if num_frames is None else num_frames
+        return tuple((first + frame) * time_step for frame in range(count))
 
     def require_fit(self, times: tuple[float, ...]) -> None:
         """Check that one model can serve all windows and calls: frames are evenly spaced in time.

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import ClassVar
 
 from jaxtyping import Float
 from torch import Tensor, nn
@@ -59,7 +58,7 @@ class FFNO(Operator):
         torch.Size([2, 1, 32, 32])
     """
 
-    capabilities: ClassVar[Capabilities] = Capabilities(
+    capabilities: Capabilities = Capabilities(
         dimensions=frozenset({1, 2, 3}),
         axis_kinds=EVENLY_SPACED,
     )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import ClassVar, Literal, get_args
+from typing import Literal, get_args
 
 from jaxtyping import Float
 from torch import Tensor, nn
@@ -74,7 +74,7 @@ class LSM(Operator):
         torch.Size([2, 1, 43, 43])
     """
 
-    capabilities: ClassVar[Capabilities] = Capabilities(
+    capabilities: Capabilities = Capabilities(
         dimensions=frozenset({1, 2, 3}),
         axis_kinds=EVENLY_SPACED,
         needs_grid=False,

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
-
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
@@ -74,7 +72,7 @@ class MgNO(Operator):
 
     positions: Tensor
 
-    capabilities: ClassVar[Capabilities] = Capabilities(
+    capabilities: Capabilities = Capabilities(
         dimensions=frozenset({1, 2, 3}),
         axis_kinds=EVENLY_SPACED,
         changes_resolution=False,

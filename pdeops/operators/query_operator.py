@@ -5,6 +5,7 @@ from __future__ import annotations
 from abc import abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import torch
 from jaxtyping import Float, Float64
@@ -64,6 +65,11 @@ class OutputPoints:
         if self.times is None:
             return ends
         return torch.cat((ends, torch.tensor([[0.0], [self.times[-1]]], dtype=torch.float64)), dim=1)
+
+    @cached_property
+    def points(self) -> Float64[Tensor, "points coordinates"]:
+        """All points, frame by frame."""
+        return self.at_all_times(self.domain.points)
 
     def at_all_times(self, points: Float[Tensor, "*batch points dimension"]) -> Tensor:
         """Points of space at every time: shape (*batch, frames * points, coordinates), frame by frame."""
@@ -152,8 +158,8 @@ class QueryOperator(Operator):
                 domain of the inputs, else the domain of the inputs given.
 
         Returns:
-            Shape (batch, out_channels, *domain.shape) without a query; (batch, out_channels, points) at points
-            of space; (batch, variables, points) at points of space and time.
+            Shape (batch, out_channels, *domain.shape) without a query; (batch, out_channels, points) at
+            points of space; (batch, variables, points) at points of space and time.
 
         Raises:
             ValueError: The values do not lie on the domain, or the query does not fit.
@@ -161,9 +167,9 @@ class QueryOperator(Operator):
         given = self.resolve_domain(values, domain, query)
         code = self.encode(values, domain)
         if query is None:
-            same = self.output.domain is self.domain
+            same = self.output.domain == self.domain
             place = given if same else self.output.domain
-            answer = self._frames(code, place.points.reshape(-1, place.dimension).to(values))
+            answer = self._frames(code, place.points.to(values))
             return answer.unflatten(-1, place.shape)
         if query.shape[-1] == self.output.domain.dimension:
             return self._frames(code, query)
@@ -177,8 +183,8 @@ class QueryOperator(Operator):
             if query.ndim not in (2, 3) or query.shape[-1] not in allowed or samples != len(values):
                 raise ValueError(
                     f"{type(self).__name__}: expected a query of shape (points, coordinates) or "
-                    f"({len(values)}, points, coordinates) with {' or '.join(map(str, allowed))} coordinates, "
-                    f"got {tuple(query.shape)}"
+                    f"({len(values)}, points, coordinates) with {' or '.join(map(str, allowed))} "
+                    f"coordinates, got {tuple(query.shape)}"
                 )
         return super().resolve_domain(values, domain, query)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import ClassVar, Literal, get_args
+from typing import Literal, get_args
 
 import torch
 from jaxtyping import Float
@@ -101,7 +101,7 @@ class T1(SpectralOperator):
         torch.Size([2, 1, 64, 64])
     """
 
-    capabilities: ClassVar[Capabilities] = Capabilities(
+    capabilities: Capabilities = Capabilities(
         dimensions=frozenset({1, 2, 3}),
         axis_kinds=EVENLY_SPACED,
     )

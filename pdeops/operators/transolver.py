@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import ClassVar
 
 import torch
 from jaxtyping import Float
@@ -59,7 +58,7 @@ class Transolver(Operator):
         torch.Size([2, 1, 16, 16])
     """
 
-    capabilities: ClassVar[Capabilities] = Capabilities(
+    capabilities: Capabilities = Capabilities(
         dimensions=frozenset({1, 2, 3}),
         needs_grid=False,
         # With the convolutions on grids, which are the default.

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
-
 from jaxtyping import Float
 from torch import Tensor
 
@@ -51,7 +49,7 @@ class UNet(Operator):
         torch.Size([2, 1, 43, 43])
     """
 
-    capabilities: ClassVar[Capabilities] = Capabilities(
+    capabilities: Capabilities = Capabilities(
         dimensions=frozenset({1, 2, 3}),
         axis_kinds=EVENLY_SPACED,
         changes_resolution=False,

@@ -1,10 +1,10 @@
 """Training of operators: losses, metrics, callbacks, checkpoints and what loads them."""
 
-from pdeops.training.artefact import Artefact, describe
+from pdeops.training.artefact import Artefact, describe, output_points
 from pdeops.training.checkpoints import BEST, LAST, RunCheckpoints, find_checkpoint, read_checkpoint
 from pdeops.training.frequency_loss import FrequencyRelativeL2
 from pdeops.training.load import load
-from pdeops.training.losses import RelativeH1, RelativeL2
+from pdeops.training.losses import FieldLoss, MeanSquared, RelativeH1, RelativeL2
 from pdeops.training.metrics import RelativeError
 from pdeops.training.metrics_file import MetricsFile, read_metrics
 from pdeops.training.seeding import EpochSeed
@@ -18,7 +18,9 @@ __all__ = [
     "LAST",
     "Artefact",
     "EpochSeed",
+    "FieldLoss",
     "FrequencyRelativeL2",
+    "MeanSquared",
     "MetricsFile",
     "RelativeError",
     "RelativeH1",
@@ -31,6 +33,7 @@ __all__ = [
     "describe",
     "find_checkpoint",
     "load",
+    "output_points",
     "read_checkpoint",
     "read_metrics",
 ]

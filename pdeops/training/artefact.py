@@ -13,6 +13,7 @@ from pdeops import __version__
 from pdeops.data import PDEDataModule, Window
 from pdeops.data.stored_meshes import shared_domain
 from pdeops.domains import Domain, Grid, Mesh
+from pdeops.operators import OutputPoints
 
 ARTEFACT_KEY = "pdeops"
 FORMAT = 1
@@ -59,6 +60,11 @@ class Artefact:
     def static_channels(self) -> tuple[str, ...]:
         """Names of the input channels that do not depend on time."""
         return self.input_channels[self.num_history :]
+
+    @property
+    def output(self) -> OutputPoints:
+        """Where one call of the operator answers."""
+        return output_points(self.output_domain, self.window, self.time_step)
 
     @property
     def out_channels(self) -> int:
@@ -136,9 +142,6 @@ def describe(operator: Mapping[str, Any], data: PDEDataModule) -> Plain:
     layout = train.samples.layout
     problem = data.problem
     known = () if problem is None else (*problem.inputs, *problem.outputs)
-    window, time_step = data.window, None
-    if window is not None and layout.times is not None and len(layout.times) > 1:
-        time_step = (layout.times[1] - layout.times[0]) * window.stride
     return Artefact(
         operator=dict(operator),
         input_channels=train.input_channels,
@@ -146,12 +149,28 @@ def describe(operator: Mapping[str, Any], data: PDEDataModule) -> Plain:
         units={variable.name: variable.unit for variable in known},
         input_domain=data.input_domain,
         output_domain=data.output_domain,
-        window=window,
-        time_step=time_step,
+        window=data.window,
+        time_step=data.time_step,
         problem="" if problem is None else problem.name,
         parameters={} if problem is None else dict(problem.parameters),
         versions={"pdeops": __version__, "torch": version("torch")},
     ).to_dict()
+
+
+def output_points(domain: Domain, window: Window | None, time_step: float | None) -> OutputPoints:
+    """Points of space and, where one call predicts several frames, of time.
+
+    Args:
+        domain: Domain of the outputs.
+        window: Time window, or None for a steady problem.
+        time_step: Time between two frames of the window.
+
+    Returns:
+        The points.
+    """
+    if window is None or time_step is None or window.frames_per_call == 1:
+        return OutputPoints(domain)
+    return OutputPoints(domain, window.output_times(time_step))
 
 
 def _bare(channel: str) -> str:

@@ -66,6 +66,7 @@ def load(
         in_channels=len(artefact.input_channels),
         out_channels=artefact.out_channels,
         domain=artefact.input_domain,
+        output=artefact.output,
     )
     _load_weights(operator, _below(weights, "operator"), path)
     return Surrogate(

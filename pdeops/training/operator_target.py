@@ -6,16 +6,21 @@ import functools
 import importlib
 import sys
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, cast
 
 from torch import nn
 
 from pdeops.domains import Domain
-from pdeops.operators import Operator
+from pdeops.operators import Operator, OutputPoints, QueryOperator
 
 
 def build_operator(
-    description: Mapping[str, Any], *, in_channels: int, out_channels: int, domain: Domain
+    description: Mapping[str, Any],
+    *,
+    in_channels: int,
+    out_channels: int,
+    domain: Domain,
+    output: OutputPoints | None = None,
 ) -> Operator:
     """Build an untrained operator.
 
@@ -29,6 +34,7 @@ def build_operator(
         in_channels: Input channels.
         out_channels: Output channels.
         domain: The training domain.
+        output: Where a `QueryOperator` answers.
 
     Returns:
         The operator, with random weights.
@@ -39,7 +45,9 @@ def build_operator(
     target, options = _split(description)
     kind = find_class(target, Operator)
     try:
-        return kind(in_channels, out_channels, domain, **options)
+        if issubclass(kind, QueryOperator):
+            options["output"] = output
+        return cast(Operator, kind(in_channels, out_channels, domain, **options))
     except TypeError as error:
         raise ValueError(
             f"operator {target}: expected options of its constructor, got {sorted(options)}: {error}; "

@@ -6,18 +6,19 @@ from collections.abc import Iterator, Mapping
 from typing import Any, Literal, cast
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Int64
 from lightning import LightningModule
 from torch import Tensor, nn
 from torch.utils.data import DataLoader
 
 from pdeops.data import Batch, Normaliser, Window, full_precision
 from pdeops.domains import Field, Grid
-from pdeops.operators import Operator, SpectralOperator
+from pdeops.operators import Operator, QueryOperator, SpectralOperator
 from pdeops.training import trivial
 from pdeops.training.artefact import ARTEFACT_KEY
 from pdeops.training.distributed import leave_group_at_exit, num_genuine_samples
 from pdeops.training.frequency_loss import FrequencyRelativeL2, physical_coefficients
+from pdeops.training.losses import FieldLoss
 from pdeops.training.metrics import RelativeError
 from pdeops.training.not_finite import explain_loss
 from pdeops.training.optimisation import OptimizerFactory, SchedulerFactory, scheduler_config
@@ -123,6 +124,30 @@ class SupervisedOperator(LightningModule):
         """
         return torch.cat(list(self._calls(inputs, self.num_calls)), dim=1)
 
+    def at_points(
+        self, inputs: Field, chosen: Int64[Tensor, "batch queries"]
+    ) -> Float[Tensor, "batch variables queries"]:
+        """Predict at some points of the training targets, others for each sample.
+
+        Args:
+            inputs: Physical units, as in `forward`.
+            chosen: Numbers of the points, counted over the frames and then the points of the domain.
+
+        Returns:
+            Physical units.
+        """
+        operator = self.operator
+        values = self._normalise(self._cast(inputs.values))
+        if isinstance(operator, QueryOperator):
+            answer = operator(values, inputs.domain, operator.output.points.to(values)[chosen])
+        else:
+            answer = operator(values, inputs.domain).unflatten(1, (-1, self.num_variables))
+            answer = take_points(answer.transpose(1, 2).flatten(2), chosen)
+        answer = full_precision(answer)
+        if self.output_normaliser is None:
+            return answer
+        return self.output_normaliser.first(self.num_variables).inverse(answer)
+
     @property
     def num_calls(self) -> int:
         """How often the operator is called for one target."""
@@ -190,10 +215,16 @@ class SupervisedOperator(LightningModule):
     def _loss(self, batch: Batch) -> Tensor:
         inputs, targets = batch.inputs, trivial.require_targets(batch)
         in_frequency = isinstance(self.loss, FrequencyRelativeL2)
-        prediction = self._coefficients(inputs) if in_frequency else self(inputs)
+        if batch.chosen is not None:
+            prediction = self.at_points(inputs, batch.chosen)
+        else:
+            prediction = self._coefficients(inputs) if in_frequency else self(inputs)
         # Half precision is for the operator; sums of squares and differences of near numbers lose all in it.
         with torch.autocast(prediction.device.type, enabled=False):
             values = targets.values.to(prediction)
+            if batch.chosen is not None:
+                known = values.unflatten(1, (-1, self.num_variables)).transpose(1, 2).flatten(2)
+                return cast(FieldLoss, self.loss).at_points(prediction, take_points(known, batch.chosen))
             if in_frequency:
                 operator = cast(SpectralOperator, self.operator)
                 return self.loss(prediction, values, targets.domain, operator.transform)
@@ -289,6 +320,13 @@ class SupervisedOperator(LightningModule):
 
     def _cast(self, values: Tensor) -> Tensor:
         return values.to(next(self.operator.parameters()).dtype.to_real())
+
+
+def take_points(
+    values: Float[Tensor, "batch variables points"], chosen: Int64[Tensor, "batch queries"]
+) -> Float[Tensor, "batch variables queries"]:
+    """Values of each sample at points of its own."""
+    return values.gather(2, chosen[:, None].expand(-1, values.shape[1], -1))
 
 
 def _relative_errors() -> nn.ModuleDict:

@@ -91,7 +91,7 @@ class Surrogate:
         given = self._assemble(inputs)
         artefact = self.artefact
         where, trained = given.domain, artefact.input_domain
-        any_query = type(self.operator).capabilities.any_query
+        any_query = self.operator.capabilities.any_query
         query = domain if any_query and domain is not None and not same_domain(domain, where) else None
         if same_domain(where, trained):
             # Equal meshes are two objects; the operator knows its own.
@@ -128,7 +128,7 @@ class Surrogate:
         names, units, times = artefact.variables, artefact.units_of(artefact.variables), None
         if window is not None:
             values = values.unflatten(1, (-1, variables))[:, :num_frames]
-            times = torch.arange(1, num_frames + 1, dtype=torch.float64) * (artefact.time_step or 1.0)
+            times = torch.tensor(window.output_times(artefact.time_step or 1.0, num_frames)).double()
         prediction = Field(values, where, names, units, times)
         if domain is None or same_domain(domain, where):
             return prediction
@@ -218,7 +218,7 @@ class Surrogate:
             return given
         if not _same_box(given.domain, trained):
             raise ValueError(f"predict: expected inputs on {trained}, got {given.domain}; try Field.at")
-        if not type(self.operator).capabilities.changes_resolution:
+        if not self.operator.capabilities.changes_resolution:
             raise ValueError(
                 f"predict: expected the training domain of shape {trained.shape}, got {given.domain.shape}; "
                 f"{type(self.operator).__name__} does not carry over to other resolutions; try Field.resample"

@@ -162,3 +162,20 @@ def test_a_batch_is_pinned_for_the_gpu():
     batch = next(iter(make_loader(numbered(), batch_size=4)))
     assert batch.inputs.values.is_pinned()
     assert batch.targets.values.is_pinned()
+
+
+def test_each_pair_keeps_its_own_points():
+    inputs = torch.zeros(50, 6, 4)
+    samples = FieldDataset.from_arrays(inputs, inputs, GRID).samples
+    dataset = FieldDataset(samples, num_queries=5, seed=3)
+    chosen = dataset[[7, 2]].chosen
+    assert chosen.shape == (2, 5)
+    # Drawn once: another epoch, another order and another object with the same seed give the same points.
+    assert torch.equal(chosen, FieldDataset(samples, num_queries=5, seed=3)[[2, 7]].chosen.flip(0))
+    assert not torch.equal(chosen, FieldDataset(samples, num_queries=5, seed=4)[[7, 2]].chosen)
+    everything = dataset[range(50)].chosen
+    assert all(len(set(row.tolist())) == 5 for row in everything)
+    assert set(everything.flatten().tolist()) == set(range(24))
+    assert numbered()[[0]].chosen is None
+    with pytest.raises(ValueError, match="expected 1 to 24, the points of a target, got 25"):
+        FieldDataset(samples, num_queries=25)

@@ -85,7 +85,8 @@ def test_one_shot_window_spans_the_whole_trajectory():
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
-        ({"input_frames": 0}, "input_frames: expected at least 1"),
+        ({"input_frames": -1}, "input_frames: expected at least 0"),
+        ({"input_frames": 0}, "starts=.first. and all output frames in one call"),
         ({"stride": 0}, "stride: expected at least 1"),
         ({"frames_per_call": -1}, "frames_per_call: expected at least 1"),
         ({"output_frames": 5, "frames_per_call": 2}, "multiple of frames_per_call"),
@@ -139,3 +140,18 @@ def test_windows_begin_at_the_first_frame_asked_for():
         Window(first_frame=3).first_frames(4)
     with pytest.raises(ValueError, match="first_frame: expected at least 0, got -1"):
         Window(first_frame=-1)
+
+
+def test_a_trajectory_may_follow_from_static_inputs_alone():
+    window = Window(input_frames=0, output_frames=9, starts="first")
+    statics = numpy.arange(len(trajectories()))[:, None, None] * numpy.ones(GRID.shape)
+    dataset = FieldDataset.from_trajectories(trajectories(), TIMES, GRID, window, statics=statics)
+    batch = dataset[[2, 1]]
+    assert batch.inputs.channels == dataset.samples.layout.static_channels
+    numpy.testing.assert_array_equal(batch.inputs.values[:, 0, 0, 0], [2.0, 1.0])
+    # The first stored frame is a target: nothing was given before it.
+    assert torch.equal(batch.targets.values[0], torch.as_tensor(trajectories()[2]).float().flatten(0, 1))
+    assert window.output_times(0.5) == tuple(0.5 * frame for frame in range(9))
+    assert Window(output_frames=2).output_times(0.5) == (0.5, 1.0)
+    with pytest.raises(ValueError, match="static inputs"):
+        FieldDataset.from_trajectories(trajectories(), TIMES, GRID, window)[[0]]

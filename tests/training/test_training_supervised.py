@@ -2,6 +2,7 @@
 
 import math
 import re
+from dataclasses import replace
 from functools import partial
 
 import pytest
@@ -19,9 +20,17 @@ from heat_training import (
     trajectories,
 )
 
-from pdeops.data import Window
+from pdeops.data import Batch, Window
+from pdeops.domains import Grid
 from pdeops.operators import FNO
-from pdeops.training import FrequencyRelativeL2, RelativeL2, SupervisedOperator, read_metrics
+from pdeops.training import (
+    FrequencyRelativeL2,
+    MeanSquared,
+    RelativeH1,
+    RelativeL2,
+    SupervisedOperator,
+    read_metrics,
+)
 from pdeops.training.optimisation import scheduler_config
 
 
@@ -256,3 +265,39 @@ def test_static_channels_reach_every_call_of_a_rollout(file):
     expected = data.input_normaliser(batch.inputs.values)[:, 1]
     for static in seen:
         torch.testing.assert_close(static, expected)
+
+
+def test_a_loss_at_chosen_points_sees_these_points_only(file):
+    data = make_data(file, window=Window(output_frames=3, starts="first"))
+    data.num_queries = 4
+    data._datasets = {}
+    data.setup()
+    module = make_module(data, loss=MeanSquared())
+    batch = data.dataset("train")[[0, 1, 2]]
+    chosen = batch.chosen
+    prediction = module(batch.inputs).flatten(1)
+    target = batch.targets.values.flatten(1)
+    # One variable: the channels are the frames, so channels and points in one row are frame by frame.
+    rows = torch.arange(3)[:, None]
+    expected = (prediction - target)[rows, chosen].square().mean()
+    torch.testing.assert_close(module._loss(batch), expected)
+    # What is not chosen may be anything.
+    hidden = torch.full_like(target, torch.nan)
+    hidden[rows, chosen] = target[rows, chosen]
+    poisoned = Batch(
+        batch.inputs, replace(batch.targets, values=hidden.reshape(batch.targets.values.shape)), chosen
+    )
+    torch.testing.assert_close(module._loss(poisoned), expected)
+    assert data.dataset("validation")[[0]].chosen is None
+
+
+def test_mean_square_of_a_known_field():
+    grid = Grid.periodic((16,), lengths=(3.0,))
+    wave = torch.sin(2 * math.pi / 3 * grid.points[:, 0])
+    target = torch.stack((wave, 0 * wave))[None]
+    loss = MeanSquared()
+    # The mean of the square of a sine is a half, whatever the length of the box.
+    torch.testing.assert_close(loss(3 * target, target, grid).item(), 2.0)
+    torch.testing.assert_close(loss.at_points(target + 1, target).item(), 2.0)
+    with pytest.raises(TypeError, match="mean_squared"):
+        RelativeH1().at_points(target, target)
