@@ -9,7 +9,6 @@ from lightning import LightningModule
 from torch import Tensor
 
 from pdeops.data import Batch
-from pdeops.training.trivial import require_targets
 
 
 def explain_loss(loss: Tensor, batch: Batch, batch_index: int, module: LightningModule) -> str:
@@ -25,15 +24,16 @@ def explain_loss(loss: Tensor, batch: Batch, batch_index: int, module: Lightning
         The message: when, whether the data or the weights were at fault, and how to go on.
     """
     trainer = module.trainer
-    targets = require_targets(batch).values
+    targets = None if batch.targets is None else batch.targets.values
     causes = [
         f"{name}: {_state(values)}"
         for name, values in (("inputs", batch.inputs.values), ("targets", targets))
+        if values is not None
     ]
     parameters = torch.nn.utils.parameters_to_vector(module.parameters())
     causes.append(f"weights: {_state(parameters)}")
-    energy = targets.flatten(start_dim=1).abs().amax(dim=1)
-    vanishing = torch.nonzero(energy == 0).flatten().tolist()
+    energy = None if targets is None else targets.flatten(start_dim=1).abs().amax(dim=1)
+    vanishing = [] if energy is None else torch.nonzero(energy == 0).flatten().tolist()
     if vanishing:
         causes.append(
             f"targets that are zero everywhere, to which no relative error exists: samples {vanishing}"
