@@ -167,7 +167,8 @@ def reason_for_none(config: DictConfig, recipe: Recipe, num_samples: int) -> str
         return "the data lives on a mesh, which cannot be coarsened"
     if num_samples == 0:
         return "not measured, classical_samples=0"
-    if recipe.times is not None and not initial_inputs(recipe.problem):
+    past = recipe.times is not None and config.data.window.input_frames > 0
+    if past and not initial_inputs(recipe.problem):
         return f"the solver cannot start {recipe.problem.name} from a state that a model is given"
     return ""
 
@@ -231,6 +232,7 @@ def solve_pairs(
     """
     problem, solver, size = recipe.problem, assembly.build_solver(config), config.data.batch_size
     times = solver_times(recipe, dataset)
+    num_given = num_given_frames(dataset)
     batches = [list(pairs[start : start + size]) for start in range(0, len(pairs), size)]
     if len(batches) == 1:
         batches *= 2
@@ -241,7 +243,7 @@ def solve_pairs(
         started = time.perf_counter()
         solution = solver.solve(problem, inputs, grid, times)
         seconds.append((time.perf_counter() - started) / len(batch))
-        values = solution.values if times is None else solution.values[:, 1:].flatten(1, 2)
+        values = solution.values if times is None else solution.values[:, num_given:].flatten(1, 2)
         errors.append(
             on_data(Field(values, grid, truth.channels), cast(Grid, truth.domain)).relative_error(truth)
         )
@@ -253,8 +255,13 @@ def solver_times(recipe: Recipe, dataset: FieldDataset) -> Tensor | None:
     window = dataset.window
     if recipe.times is None or window is None:
         return None
-    frames = [number * window.stride for number in range(window.output_frames + 1)]
+    frames = [number * window.stride for number in range(window.output_frames + num_given_frames(dataset))]
     return torch.tensor([recipe.times[number] - recipe.times[0] for number in frames], dtype=torch.float64)
+
+
+def num_given_frames(dataset: FieldDataset) -> int:
+    """Whether the first of the solver's frames is given: 1 where a window has input frames, else 0."""
+    return int(dataset.window is not None and dataset.window.input_frames > 0)
 
 
 def inputs_of(
@@ -266,7 +273,7 @@ def inputs_of(
     # Test samples come first in a recipe, and their windows one after another.
     samples = [pair // len(starts) for pair in pairs]
     inputs = problem.sample_inputs(grid, sample_seeds(recipe.seed, samples))
-    if window is not None and max(starts) + (window.input_frames - 1) * window.stride > 0:
+    if window is not None and max(starts) + max(window.input_frames - 1, 0) * window.stride > 0:
         num_variables = len(problem.outputs)
         last = (window.input_frames - 1) * num_variables
         state = given.values[:, last : last + num_variables]

@@ -67,8 +67,7 @@ def write_pictures(run: Path, data: PDEDataModule, problem: Problem, num_samples
         return
     rolled, frames = trajectories
     draw_error_over_time(rolled, frames, pictures / "error_over_time.png")
-    if frames.domain.dimension > 1:
-        draw_rollout(rolled, frames, pictures / "rollout.png")
+    draw_rollout(rolled, frames, pictures / "rollout.png")
     for sample in range(min(num_samples, frames.batch_size)):
         write_prediction(run / "prediction" / f"trajectory_{sample}", rolled, frames, sample)
 

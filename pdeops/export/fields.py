@@ -14,6 +14,7 @@ from pdeops.domains import Domain, Field, Grid
 from pdeops.export.figure_file import PREDICTION_COLOUR, TRUTH_COLOUR, save_figure
 from pdeops.export.images import on_image
 from pdeops.export.panels import ColourScale, draw_map, name_with_unit
+from pdeops.export.solutions import draw_evolution
 
 PANEL = 2.3  # inches
 
@@ -103,6 +104,8 @@ def draw_rollout(
 ) -> Path:
     """Draw one sample over time: truth, prediction and error in rows, times in columns.
 
+    In one dimension each is one map, time running upwards.
+
     Args:
         prediction: With times.
         truth: With the same times, domain and channels.
@@ -115,17 +118,17 @@ def draw_rollout(
         The file written.
 
     Raises:
-        ValueError: The fields have no times, live in one dimension, or differ in domain.
+        ValueError: The fields have no times, or differ in domain.
     """
     if truth.times is None or prediction.times is None:
         raise ValueError(
             "rollout picture: expected fields with times, got fields without; try draw_comparison"
         )
-    if truth.domain.dimension == 1:
-        raise ValueError("rollout picture: expected two or three dimensions, got one; try draw_comparison")
     _same_domain(prediction, truth)
     name = channel or truth.channels[0]
     expected, got = truth.select(name).sample(sample), prediction.select(name).sample(sample)
+    if truth.domain.dimension == 1:
+        return save_figure(_evolutions(got, expected), path)
     last = len(truth.times) - 1
     columns = min(num_frames, last + 1)
     frames = sorted({round(i * last / max(1, columns - 1)) for i in range(columns)})
@@ -185,6 +188,28 @@ def _comparison_of_curves(
         axes.margins(x=0)
     _small_ticks(figure)
     return save_figure(figure, path)
+
+
+def _evolutions(got: Field, expected: Field) -> Figure:
+    """Maps of truth, prediction and error over space and time, side by side."""
+    figure = Figure(figsize=(3 * (PANEL + 0.5), PANEL + 0.2), layout="constrained")
+    panels = figure.subplots(1, 3, sharey=True)
+    truth, prediction = _array(expected.values[0, :, 0]), _array(got.values[0, :, 0])
+    scale, error = ColourScale.of(truth, prediction), prediction - truth
+    error_scale = ColourScale.of_error(error)
+    label = name_with_unit(expected.channels[0], expected.units[0])
+    words = f"error, relative $L^2$ {got.relative_error(expected).item():.2%}"
+    draw_evolution(panels[0], truth, expected, scale)
+    draw_evolution(panels[1], prediction, expected, scale)
+    draw_evolution(panels[2], error, expected, error_scale)
+    for axes, title in zip(panels, (f"true {label}", "prediction", words), strict=True):
+        axes.set_title(title, fontsize=9)
+    for axes in panels[1:]:
+        axes.set_ylabel("")
+    figure.colorbar(scale.mappable, ax=panels[1])
+    figure.colorbar(error_scale.mappable, ax=panels[2])
+    _small_ticks(figure)
+    return figure
 
 
 def _one_frame(field: Field, channel: str | None) -> Field:

@@ -139,11 +139,17 @@ def _curves(field: Field, num_frames: int) -> Figure:
     return figure
 
 
-def _evolution(figure: Figure, axes: Axes, field: Field, row: int) -> None:
-    """Space to the right, time upwards."""
+def draw_evolution(axes: Axes, values: numpy.ndarray, field: Field, scale: ColourScale) -> None:
+    """Draw values over one coordinate and time as a map, space to the right, time upwards.
+
+    Args:
+        axes: Where to draw; switched off for fewer than two points or times.
+        values: Shape (time, points).
+        field: Whose domain and times they are; the period of a periodic axis is closed.
+        scale: Colours.
+    """
     times = field.times
-    points, values = _in_order(field.values[0, :, row].numpy(), field)
-    scale = ColourScale.of(values)
+    points, values = _in_order(values, field)
     if times is None or len(times) < 2 or len(points) < 2:
         axes.set_axis_off()
         return
@@ -153,7 +159,14 @@ def _evolution(figure: Figure, axes: Axes, field: Field, row: int) -> None:
     )  # fmt: skip
     axes.set_xlabel(coordinate_name(field), fontsize=9)
     axes.set_ylabel("time", fontsize=9)
-    figure.colorbar(scale.mappable, ax=axes)
+
+
+def _evolution(figure: Figure, axes: Axes, field: Field, row: int) -> None:
+    values = field.values[0, :, row].numpy()
+    scale = ColourScale.of(values)
+    draw_evolution(axes, values, field, scale)
+    if axes.axison:
+        figure.colorbar(scale.mappable, ax=axes)
 
 
 def _maps(field: Field) -> Figure:

@@ -6,12 +6,13 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 import torch
+from jaxtyping import Float
 from torch import Tensor
 
 from pdeops.data import Normaliser
 from pdeops.data.stored_meshes import same_domain
 from pdeops.domains import Domain, Field, Grid
-from pdeops.operators import Operator
+from pdeops.operators import Operator, QueryOperator
 from pdeops.training.artefact import Artefact
 from pdeops.training.rollout import unroll
 
@@ -87,17 +88,60 @@ class Surrogate:
         return self._run(inputs, num_steps, domain)
 
     @torch.no_grad()
+    def at(self, inputs: Inputs, points: Float[Tensor, "*batch points coordinates"]) -> Tensor:
+        """Predict at any points; for operators that take any query.
+
+        Args:
+            inputs: As in `predict`.
+            points: Coordinates of space, or of space and then time, one set for all samples or, with a first
+                dimension, one for each.
+
+        Returns:
+            Physical values: (batch, frames * variables, points) at points of space, time-major, or
+            (batch, variables, points) at points of space and time.
+
+        Raises:
+            ValueError: The operator answers on its domain only, or the inputs or points do not fit.
+        """
+        operator, artefact = self.operator, self.artefact
+        if not isinstance(operator, QueryOperator) or (artefact.window and artefact.window.num_calls > 1):
+            raise ValueError(
+                f"values at points: expected an operator that takes any query and one call of it, got "
+                f"{type(operator).__name__}; try predict and Field.at"
+            )
+        given = self._on_known_domain(self._assemble(inputs))
+        output = operator(self._normalised(given.values), given.domain, points.to(self._parameter))
+        if self.output_normaliser is None:
+            return output
+        return self.output_normaliser.first(output.shape[1]).inverse(output)
+
+    @property
+    def _parameter(self) -> Tensor:
+        """A tensor of the device and the real dtype of the operator."""
+        parameter = next(self.operator.parameters())
+        return torch.empty(0, dtype=parameter.dtype.to_real(), device=parameter.device)
+
+    def _normalised(self, values: Tensor) -> Tensor:
+        values = values.to(self._parameter)
+        return values if self.input_normaliser is None else self.input_normaliser(values).to(values.dtype)
+
+    def _on_known_domain(self, given: Field) -> Field:
+        """The same field; equal meshes are two objects, and the operator knows its own."""
+        trained = self.artefact.input_domain
+        return replace(given, domain=trained) if same_domain(given.domain, trained) else given
+
+    @torch.no_grad()
     def _run(self, inputs: Inputs, num_frames: int, domain: Domain | None) -> Field:
         given = self._assemble(inputs)
         artefact = self.artefact
         where, trained = given.domain, artefact.input_domain
         any_query = self.operator.capabilities.any_query
         query = domain if any_query and domain is not None and not same_domain(domain, where) else None
-        if same_domain(where, trained):
-            # Equal meshes are two objects; the operator knows its own.
-            given = replace(given, domain=trained)
-            where = where if same_domain(trained, artefact.output_domain) else artefact.output_domain
-        where = where if query is None else query
+        given = self._on_known_domain(given)
+        if query is not None:
+            where = query
+        elif not same_domain(trained, artefact.output_domain):
+            where = artefact.output_domain
         window = artefact.window
         points = None if query is None else query.points.to(given.values)
         call_frames = 1 if window is None else window.frames_per_call
@@ -107,19 +151,16 @@ class Surrogate:
                 f"predict: expected one call of the operator for another domain, got {num_calls}: frames are "
                 "fed back on the domain of the inputs; try predicting there and Field.resample"
             )
-        parameter = next(self.operator.parameters())
-        real = parameter.dtype.to_real()
 
         def step(values: Tensor) -> Tensor:
-            scaled = values if self.input_normaliser is None else self.input_normaliser(values).to(real)
-            output = self.operator(scaled, given.domain, points)
+            output = self.operator(self._normalised(values), given.domain, points)
             if query is not None:
                 output = output.unflatten(-1, query.shape)
             return output if self.output_normaliser is None else self.output_normaliser.inverse(output)
 
         calls = unroll(
             step,
-            given.values.to(parameter.device, real),
+            given.values.to(self._parameter),
             num_calls=num_calls,
             history_channels=artefact.num_history,
         )
