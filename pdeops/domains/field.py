@@ -11,6 +11,7 @@ from torch import Tensor
 from pdeops.domains.grid import Grid
 from pdeops.domains.interpolation import interpolation_matrix, resampling_matrix
 from pdeops.domains.mesh import Mesh
+from pdeops.domains.mesh_interpolation import interpolate_on_mesh
 from pdeops.domains.norms import NormKind, relative_norm, squared_norm
 
 Domain = Grid | Mesh
@@ -132,7 +133,7 @@ class Field:
 
         Between grids of the same box, axis by axis: exact for band-limited fields on periodic axes, where
         waves that a coarser grid cannot hold are dropped and not aliased; polynomial on Chebyshev axes;
-        cubic splines on nodes and cells. To a mesh, by `at`.
+        cubic splines on nodes and cells. To a mesh, and from a mesh, by `at`.
 
         Args:
             domain: The grid or mesh wanted.
@@ -141,13 +142,14 @@ class Field:
             The field there.
 
         Raises:
-            ValueError: The boxes differ, or the field lives on a mesh.
+            ValueError: The boxes of two grids differ, or a point lies outside.
         """
         if domain is self.domain or domain == self.domain:
             return self
-        source = self._grid("resample")
-        if isinstance(domain, Mesh):
-            return replace(self, values=self.at(domain.points), domain=domain)
+        source = self.domain
+        if isinstance(source, Mesh) or isinstance(domain, Mesh):
+            values = self.at(domain.points).unflatten(-1, domain.shape)
+            return replace(self, values=values, domain=domain)
         if _box(source) != _box(domain):
             raise ValueError(f"resample: expected a grid of the box {_box(source)}, got {_box(domain)}")
         values = self.values
@@ -159,7 +161,7 @@ class Field:
         return replace(self, values=values, domain=domain)
 
     def at(self, points: Float[Tensor, "points dimension"]) -> Float[Tensor, "*batch_and_channels points"]:
-        """Values at any points, by the interpolant of the grid (see `interpolation_matrix`).
+        """Values at any points by the interpolant: of a grid, see `interpolation_matrix`; of a mesh, linear.
 
         Args:
             points: Coordinates, shape (points, dimension).
@@ -168,9 +170,11 @@ class Field:
             Values, shape (batch, channels, points), or (batch, time, channels, points).
 
         Raises:
-            ValueError: A point lies outside, or the field lives on a mesh.
+            ValueError: A point lies outside.
         """
-        grid = self._grid("values at points")
+        grid = self.domain
+        if isinstance(grid, Mesh):
+            return interpolate_on_mesh(self.values, grid, points)
         points = points.detach().cpu().double()
         matrices = [
             interpolation_matrix(axis, points[:, i]).to(self.values) for i, axis in enumerate(grid.axes)
@@ -179,13 +183,6 @@ class Field:
         for matrix in reversed(matrices[:-1]):
             values = torch.einsum("...np,pn->...p", values, matrix)
         return values
-
-    def _grid(self, purpose: str) -> Grid:
-        if not isinstance(self.domain, Grid):
-            raise ValueError(
-                f"{purpose}: expected a field on a grid, got one on a mesh; try pyvista's sample"
-            )
-        return self.domain
 
 
 def _box(grid: Grid) -> tuple[tuple[str, float, float, bool], ...]:
