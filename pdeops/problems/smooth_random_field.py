@@ -140,7 +140,7 @@ class SmoothRandomField:
 
 def series(
     coefficients: Float64[Tensor, "batch *functions"],
-    bases: Sequence[Float64[Tensor, "points functions"]],
+    bases: Sequence[Float64[Tensor, "_ _"]],
     domain: Domain,
 ) -> Float64[Tensor, "batch *shape"]:
     """Sums of products of functions of one coordinate each.

@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from time import perf_counter
 from typing import ClassVar
 
+import sympy
 import torch
 from jaxtyping import Float64
 from torch import Tensor
 
 from pdeops.domains import Domain, Field, Grid
 from pdeops.domains.interpolation import interpolation_matrix
-from pdeops.problems import OrdinaryProblem, Problem, evaluate
-from pdeops.problems.expression import Value
+from pdeops.problems import OrdinaryProblem, Problem
+from solvers.hyperbolic.compiled_law import TORCH_FUNCTIONS
 from solvers.solver import Solution, Solver, SolveReport, SolverError, SolveStatus, checked_values
 from solvers.spectral.embedded_control import combination
 from solvers.spectral.runge_kutta_tableau import DORMAND_PRINCE
@@ -145,18 +146,15 @@ def _march(
     device = next(iter(inputs.values())).device
     matrix = interpolation_matrix(axis, places).T.to(device)
     # One row a stage, so that the values of a batch lie side by side.
-    rows = {name: (item @ matrix).T.contiguous() for name, item in inputs.items()}
-    names = [variable.name for variable in problem.outputs]
-    sides = problem.right_hand_sides
+    rows = [(inputs[variable.name] @ matrix).T.contiguous() for variable in problem.inputs]
+    sides = _compiled(problem)
+    positions = places.to(device)
 
     def slope(state: Tensor, row: int) -> Tensor:
-        values: dict[str, Value] = {name: item[row] for name, item in rows.items()}
-        values |= problem.numbers | {axis.name: places[row].item()}
-        values |= dict(zip(names, state, strict=True))
-        return torch.stack([evaluate(side, values).to(state).expand_as(state[0]) for side in sides])
+        values = sides(positions[row], *(item[row] for item in rows), *state)
+        return torch.stack([torch.as_tensor(value).to(state).expand_as(state[0]) for value in values])
 
-    batch = next(iter(inputs.values())).shape[0]
-    state = torch.zeros(len(names), batch, dtype=torch.float64, device=device)
+    state = torch.zeros(len(problem.outputs), rows[0].shape[1], dtype=torch.float64, device=device)
     frames = [state]
     for step, length in enumerate(lengths.tolist()):
         slopes: list[Tensor] = []
@@ -168,6 +166,15 @@ def _march(
         if (step + 1) % steps == 0:
             frames.append(state)
     return torch.stack(frames, dim=-1).transpose(0, 1)
+
+
+def _compiled(problem: OrdinaryProblem) -> Callable[..., list[Tensor | float]]:
+    """The right-hand sides as a function of the coordinate, the inputs and the outputs, in this order."""
+    variables = (*problem.inputs, *problem.outputs)
+    symbols = {problem.function(item.name): sympy.Dummy(item.name, real=True) for item in variables}
+    numbers = {problem.symbol(name): value for name, value in problem.numbers.items()}
+    plain = [sympy.N(side.subs(symbols).subs(numbers)) for side in problem.right_hand_sides]
+    return sympy.lambdify([*problem.space_symbols, *symbols.values()], plain, modules=[TORCH_FUNCTIONS])
 
 
 def _failure(
