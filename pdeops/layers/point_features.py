@@ -45,7 +45,7 @@ class PointFeatures(nn.Module):
         # A coordinate that has one value only, such as a single time 0, keeps its scale.
         self.lengths = [period or length or 1.0 for period, length in zip(self.periods, lengths, strict=True)]
         self.harmonics = harmonics
-        self.num_channels = sum(1 if period is None else 2 * harmonics for period in self.periods)
+        self.num_channels = sum(map(self._width, range(len(self.periods))))
 
     def forward(self, points: Float[Tensor, "*batch coordinates"]) -> Float[Tensor, "*batch channels"]:
         """Features of points.
@@ -70,15 +70,25 @@ class PointFeatures(nn.Module):
         Returns:
             Coefficients.
         """
-        result = points.new_zeros(len(algebra.indices), *points.shape[:-1], self.num_channels)
-        parts = result.split([1 if period is None else 2 * self.harmonics for period in self.periods], -1)
-        for number, index in enumerate(algebra.indices):
-            for axis, part in enumerate(parts):
-                order = index[axis]
-                # A feature sees one coordinate, so mixed derivatives are zero.
-                if order == sum(index):
-                    part[number] = self._derivative(points, axis, order) / math.factorial(order)
-        return result
+        axes = range(len(self.periods))
+        # A feature sees one coordinate, so its mixed derivatives and those by others are zero.
+        return torch.stack(
+            [
+                torch.cat(
+                    [
+                        self._derivative(points, axis, index[axis]) / math.factorial(index[axis])
+                        if index[axis] == sum(index)
+                        else points.new_zeros(*points.shape[:-1], self._width(axis))
+                        for axis in axes
+                    ],
+                    dim=-1,
+                )
+                for index in algebra.indices
+            ]
+        )
+
+    def _width(self, axis: int) -> int:
+        return 1 if self.periods[axis] is None else 2 * self.harmonics
 
     def _derivative(self, points: Tensor, axis: int, order: int) -> Tensor:
         """Derivative of the features of one coordinate."""

@@ -148,11 +148,13 @@ def tensor_basis(
 
 
 def _waves(fraction: Tensor, modes: int) -> Tensor:
-    number = torch.arange(modes)
+    number = torch.arange(modes, dtype=torch.float64)
+    wave = torch.div(number + 1, 2, rounding_mode="floor")
     # A sine is a cosine a quarter later.
-    quarter = torch.where((number > 0) & (number % 2 == 0), 0.25, 0.0).double()
-    factor = torch.where(number > 0, math.sqrt(2), 1.0).double()
-    return factor * torch.cos(2 * math.pi * (fraction[:, None] * ((number + 1) // 2) - quarter))
+    quarter = ((number > 0) & (number % 2 == 0)) * number.new_tensor(0.25)
+    factor = number.new_full((modes,), math.sqrt(2))
+    factor[0] = 1
+    return factor * torch.cos(2 * math.pi * (fraction[:, None] * wave - quarter))
 
 
 def _legendre(fraction: Tensor, modes: int) -> Tensor:

@@ -138,6 +138,9 @@ class BranchTrunkOperator(QueryOperator):
             raise ValueError(
                 f"{type(self).__name__}: expected points for {len(code)} samples, got {len(basis)} sets"
             )
+        if self.num_variables == 1:
+            # One row a sample: batched products of such are slower than plain sums.
+            return (code * basis).sum(dim=-1).unsqueeze(1)
         return torch.bmm(code, basis.mT)
 
     def _constants(self, points: Tensor, algebra: TaylorAlgebra, factor: Tensor | None) -> Tensor | None:

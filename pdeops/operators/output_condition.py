@@ -6,10 +6,12 @@ import math
 from collections.abc import Sequence
 
 import sympy
+import torch
 from jaxtyping import Float
 from torch import Tensor
 
 from pdeops.layers import TaylorAlgebra
+from pdeops.layers.taylor import Index
 from pdeops.problems.expression import evaluate
 from pdeops.problems.formula import parse_formula
 from pdeops.problems.parameterised import SPACE
@@ -51,10 +53,15 @@ class OutputFormulas:
             Coefficients.
         """
         values = dict(zip(self.names, points.unbind(-1), strict=True))
-        result = points.new_empty(len(algebra.indices), len(self.formulas), *points.shape[:-1])
-        for row, index in zip(result, algebra.indices, strict=True):
+
+        def coefficient(formula: sympy.Expr, index: Index) -> Tensor:
             counts = list(zip(self.symbols, index, strict=True))
-            for place, formula in zip(row, self.formulas, strict=True):
-                derivative = sympy.diff(formula, *counts) / math.prod(map(math.factorial, index))
-                place.copy_(evaluate(derivative, values))
-        return result
+            derivative = sympy.diff(formula, *counts) / math.prod(map(math.factorial, index))
+            return evaluate(derivative, values).to(points).expand(points.shape[:-1])
+
+        return torch.stack(
+            [
+                torch.stack([coefficient(formula, index) for formula in self.formulas])
+                for index in algebra.indices
+            ]
+        )
