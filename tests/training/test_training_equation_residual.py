@@ -169,7 +169,8 @@ def test_boundary_points_lie_on_their_part_and_fill_it():
     x, y, t = drawn.points.unbind(1)
     assert bool((y == 5).all())
     assert bool((drawn.normals == torch.tensor([0.0, 1.0])).all())
-    # Uniform: means and deviations of [-1, 1] and [0, 4].
+    # Not on the points of the grid, and uniform: means and deviations of [-1, 1] and [0, 4].
+    assert len(x.unique()) == 4000
     assert x.mean().item() == pytest.approx(0, abs=0.04)
     assert x.std().item() == pytest.approx(3**-0.5, rel=0.05)
     assert t.mean().item() == pytest.approx(2, abs=0.08)

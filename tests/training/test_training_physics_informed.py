@@ -22,6 +22,7 @@ from pdeops.training import (
     physics_misfit,
     read_checkpoint,
 )
+from pdeops.training.collocation import seeded
 from solvers import SpectralSolver
 
 GRID = Grid.periodic((16,))
@@ -119,6 +120,21 @@ def test_targets_are_never_looked_at(tmp_path):
     assert all(bool(value.isfinite().all()) for value in clean.values())
     for name, value in clean.items():
         assert torch.equal(poisoned[name], value), name
+
+
+def test_every_step_has_points_of_its_own(tmp_path):
+    data = make_data(tmp_path)
+    module = make_module(data)
+    steps, plain = [], module.loss.parts
+
+    def recorded(answer, inputs, final_time, generator):
+        steps.append(generator.initial_seed())
+        return plain(answer, inputs, final_time, generator)
+
+    module.loss.parts = recorded
+    make_trainer(tmp_path / "run", max_epochs=3).fit(module, datamodule=data)
+    assert len(set(steps)) == len(steps) == 6  # eight samples in batches of four
+    assert steps[4] == seeded(0, 4).initial_seed()
 
 
 def test_validation_and_test_compare_with_solutions(tmp_path):
