@@ -8,8 +8,11 @@ from formula_operator import FormulaOperator
 
 from pdeops.domains import AxisKind, Grid, disk_mesh
 from pdeops.problems import (
+    Antiderivative,
     Burgers1D,
     Darcy2D,
+    DiffusionReaction,
+    DrivenPendulum,
     ElasticCell,
     ExactSolution,
     FisherKPP,
@@ -42,6 +45,10 @@ CASES = {
     "wave, a system": (solution(Wave(dimension=1), "standing_wave"), TORUS),
     "Korteweg-de Vries": (solution(KortewegDeVries(), "soliton"), KortewegDeVries.default_domain((512,))),
     "Fisher": (solution(FisherKPP(dimension=1, growth_rate=2.0), "logistic"), WALLS),
+    "diffusion-reaction, relaxation": (solution(DiffusionReaction(), "relaxation"), WALLS),
+    "diffusion-reaction, runaway": (solution(DiffusionReaction(), "runaway"), WALLS),
+    "antiderivative": (solution(Antiderivative(), "wave"), WALLS),
+    "pendulum, a system": (solution(DrivenPendulum(), "swing"), WALLS),
     "Poisson, mixed": (solution(Poisson(dimension=2), "mixed"), Grid.box((21, 21), "chebyshev")),
     "Poisson, a mesh": (solution(Poisson(dimension=2), "disk"), disk_mesh(2)),
 }
