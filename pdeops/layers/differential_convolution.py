@@ -41,11 +41,16 @@ def gradient_weights(edges: Edges) -> Float[Tensor, "edges dimension"]:
         for first, second in combinations_with_replacement(range(dimension), 2)
     ]
     monomials = torch.cat((torch.ones_like(offsets[:, :1]), offsets, torch.stack(squares, dim=-1)), dim=-1)
-    products = (weights[:, None] * monomials)[:, :, None] * monomials[:, None, :]
-    moments = products.new_zeros(num_targets, *products.shape[1:]).index_add(0, targets, products)
-    # Rows of the inverse that give the coefficients of first degree.
-    inverse = torch.linalg.pinv(moments, rtol=RANK, hermitian=True)[:, 1 : 1 + dimension]
-    return torch.einsum("edm,em->ed", inverse[targets], weights[:, None] * monomials)
+    count = monomials.shape[1]
+    moments = monomials.new_zeros(num_targets, count, count)
+    # Column by column: all products at once would be the largest array of a training.
+    for column in range(count):
+        products = (weights * monomials[:, column])[:, None] * monomials
+        moments[:, column] = moments[:, column].index_add(0, targets, products)
+    inverse = torch.linalg.pinv(moments, rtol=RANK, hermitian=True)
+    # The coefficients of first degree.
+    rows = [(inverse[:, axis][targets] * monomials).sum(dim=-1) for axis in range(1, 1 + dimension)]
+    return torch.stack(rows, dim=-1) * weights[:, None]
 
 
 class DifferentialConvolution(nn.Module):
@@ -53,7 +58,8 @@ class DifferentialConvolution(nn.Module):
 
     .. math:: (D f)(y) = P \Big(r\,\partial_j (A_j f)(y)\Big)_j \approx P \Big(\sum_i g_{ij} A_j f(x_i)\Big)_j
 
-    with the weights of `gradient_weights` and linear maps :math:`A_j` and P over the channels. On an even
+    with the weights of `gradient_weights` and linear maps :math:`A_j` and P (zero at first) over the channels.
+    On an even
     grid it is a convolution whose kernel has sum zero, divided by a length; unlike a plain one it tends to a
     derivative with the radius, not to a multiple of the identity.
 
@@ -75,6 +81,8 @@ class DifferentialConvolution(nn.Module):
         part = -(-width // dimension)
         self.split = nn.Linear(width, dimension * part, bias=False)
         self.join = nn.Linear(dimension * part, width, bias=False)
+        # Starts silent, for derivatives enlarge noise.
+        nn.init.zeros_(self.join.weight)
 
     def forward(
         self,

@@ -138,7 +138,7 @@ class KernelIntegral(nn.Module):
             dimension + num_places, (kernel_width, kernel_width, num_heads), activation="gelu"
         )
         # Starts near the plain average, which smooth fields pass; kernels of both signs would cancel them.
-        nn.init.ones_(self.kernel.layers[-1].bias)
+        nn.init.ones_(list(self.kernel.parameters())[-1])
         self.join = nn.Linear(width, width)
 
     def forward(

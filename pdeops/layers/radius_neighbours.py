@@ -16,7 +16,7 @@ from torch import Tensor
 WITHIN = 0.95
 # Neighbours that `reach` asks for, by the dimension: about three spacings far. In the corner of a square 8
 # are within 2.8 spacings.
-TYPICAL = {1: 6, 2: 24, 3: 60}
+TYPICAL = {1: 6, 2: 24, 3: 40}
 LEAST = {1: 2, 2: 8, 3: 8}
 
 
@@ -133,7 +133,7 @@ def radius_neighbours(
 
 
 def reach(points: Float[Tensor, "points dimension"], periods: Sequence[float | None]) -> float:
-    """A radius that suits the points: half of them have 6, 24 or 60 others within it in 1, 2 or 3 dimensions.
+    """A radius that suits the points: half of them have 6, 24 or 40 others within it in 1, 2 or 3 dimensions.
 
     It is larger where not every point would have 2, 8 or 8 others.
 
