@@ -143,7 +143,7 @@ class Surrogate:
         elif not same_domain(trained, artefact.output_domain):
             where = artefact.output_domain
         window = artefact.window
-        points = None if query is None else query.points.to(given.values)
+        points = None if query is None else query.points.to(self._parameter)
         call_frames = 1 if window is None else window.frames_per_call
         num_calls = -(-num_frames // call_frames)
         if query is not None and num_calls > 1:

@@ -7,13 +7,14 @@ from pdeops.operators.operator import Capabilities
 
 
 class Average(QueryOperator):
-    """The mean of the first input over its domain, times a number that is learnt, at every point."""
+    """The mean of the first input over its domain, times a number that is learnt, plus a linear function."""
 
     capabilities = Capabilities(frozenset({1, 2}), needs_grid=False, any_query=True)
 
     def __init__(self, in_channels, out_channels, domain, output=None):
         super().__init__(in_channels, out_channels, domain, output)
-        self.factor = torch.nn.Parameter(torch.ones(out_channels))
+        self.factor = torch.nn.Parameter(torch.ones(()))
+        self.slope = torch.nn.Parameter(torch.ones(self.output.num_coordinates, 1))
 
     def encode(self, values, domain=None):
         domain = self.resolve_domain(values, domain)
@@ -21,7 +22,7 @@ class Average(QueryOperator):
         return (values[:, 0] * weights).flatten(1).sum(dim=1) / weights.sum()
 
     def decode(self, code, points):
-        return self.factor[:, None] * code[:, None, None].expand(-1, -1, points.shape[-2])
+        return self.factor * code[:, None, None] + (points @ self.slope).movedim(-1, -2)
 
 
 class BoundAverage(Average):
