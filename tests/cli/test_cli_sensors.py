@@ -74,7 +74,7 @@ def error_by_hand(folder, run, domain):
 @pytest.mark.parametrize(
     ("words", "domain"),
     [
-        (("problem=darcy_lshape", "domain.num_refinements=4", "data.solver_refinement=0"), l_shape_mesh(4)),
+        (("problem=darcy_lshape", "domain.num_refinements=3", "data.solver_refinement=0"), l_shape_mesh(3)),
         (("problem=darcy", "data.resolution=[15,18]"), Grid.box((15, 18), "cells")),
     ],
     ids=["mesh", "grid"],
