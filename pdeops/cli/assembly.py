@@ -193,7 +193,7 @@ def check_fit(config: DictConfig, factory: partial[Operator], domain: Domain) ->
         raise UserError(f"{operator.__name__} does not fit {problem} {where(domain)}: {reason}")
     # Options such as the number of modes have limits that only construction knows.
     try:
-        trial = factory(1, 1, domain)
+        trial = factory(*trial_arguments(config, operator, domain))
     except (TypeError, ValueError, RuntimeError, ArithmeticError) as error:
         # Layers of torch do not say which option they refuse: sizes below 0 are never right.
         suspects = [
@@ -210,6 +210,15 @@ def check_fit(config: DictConfig, factory: partial[Operator], domain: Domain) ->
             "the configuration of 'loss' does not work: it compares spectral coefficients, which "
             f"{operator.__name__} does not give; try loss=relative_l2"
         )
+
+
+def trial_arguments(config: DictConfig, operator: type[Operator], domain: Domain) -> tuple[Any, ...]:
+    """Arguments that an operator of one variable gets, as far as they are known before there is data."""
+    if not issubclass(operator, QueryOperator):
+        return 1, 1, domain
+    # Options may name the time; its step does not matter.
+    output = output_points(domain, build_window(config), time_step=1.0)
+    return 1, output.num_frames, domain, output
 
 
 def check_training(config: DictConfig, factory: partial[Operator]) -> None:

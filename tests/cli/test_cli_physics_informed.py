@@ -3,8 +3,15 @@
 import json
 
 import pytest
+import torch
+from hydra import compose, initialize_config_module
+from hydra.utils import instantiate
 
+from pdeops.cli import assembly
+from pdeops.cli.options import options
 from pdeops.data import Store
+from pdeops.domains import Field
+from pdeops.training import output_points
 
 HEAT = (
     "problem=heat",
@@ -68,6 +75,38 @@ def test_compare_puts_it_beside_a_supervised_model(pdeops):
     (folder,) = (path.parent for path in pdeops.folder.rglob("comparison.csv"))
     for model in ("deeponet", "pi_deeponet"):
         assert (folder / model / "seed_0" / "result.json").is_file(), outcome.out + outcome.err
+
+
+@pytest.mark.parametrize("name", [name for name in options("experiment") if name.startswith("pi_")])
+def test_experiments_meet_the_conditions_by_form(name):
+    with initialize_config_module("pdeops.conf", version_base="1.3"):
+        config = compose("train", overrides=[f"experiment={name}", "paths.run=unused"])
+    problem = assembly.build_problem(config)
+    recipe = assembly.build_recipe(config, problem)
+    factory = assembly.build_factory(config)
+    assembly.check_fit(config, factory, recipe.domain)
+    assembly.check_training(config, factory)
+    window = assembly.build_window(config)
+    output = output_points(recipe.domain, window, None if window is None else recipe.times[1])
+    operator = factory(1, len(problem.outputs) * output.num_frames, recipe.domain, output)
+    values = torch.randn(3, 1, *recipe.domain.shape)
+    code = operator.encode(values)
+    loss = instantiate(config.loss)
+
+    def parts():
+        return loss.parts(
+            lambda points, orders: operator.derivatives(code, points, orders),
+            {"source": Field(values, recipe.domain, ("source",))},
+            None if window is None else 1.0,
+            torch.Generator(),
+        )
+
+    assert set(parts()) == {"residual"}
+    loss.weights = dict.fromkeys(loss.weights, 1.0)
+    found = parts()
+    assert found.pop("residual") > 1e-3
+    assert found
+    assert all(value.item() < 1e-12 for value in found.values())
 
 
 @pytest.mark.parametrize(
