@@ -91,19 +91,6 @@ def test_every_model_of_a_benchmark_fits_and_the_experiment_serves_train_too(nam
 
 
 @pytest.mark.parametrize(
-    "name",
-    [name for name in options("experiment") if name.startswith("benchmark_") and not name.endswith("_h1")],
-)
-def test_a_benchmark_leaves_out_no_model_that_fits(name):
-    config = composed(f"experiment={name}")
-    domain = assembly.build_recipe(config, assembly.build_problem(config)).domain
-    # Variants of T1 are not compared.
-    fitting = set(assembly.fitting_models(domain)) - {"t1_published", "t1_unet"}
-    assert len(fitting) == (2 if isinstance(domain, Mesh) else 7)
-    assert sorted(config.models) == sorted(fitting)
-
-
-@pytest.mark.parametrize(
     "experiment",
     [name for name in options("experiment") if not name.startswith(("benchmark_", "deeponet_", "pi_"))],
 )
