@@ -287,8 +287,12 @@ def physics_misfit(operator: type[Operator], problem: Problem, window: Window | 
     reason = pointwise_misfit(problem)
     if reason is not None:
         return f"{reason}; try training=supervised"
-    if window is not None and (
-        window.input_frames > 1 or window.num_calls > 1 or window.output_frames < 2 or window.first_frame
+    if not problem.steady and (
+        window is None
+        or window.input_frames > 1
+        or window.num_calls > 1
+        or window.output_frames < 2
+        or window.first_frame
     ):
         return (
             f"{start} a window of one call from the initial state to two frames or more, got {window}; "

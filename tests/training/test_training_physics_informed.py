@@ -229,6 +229,7 @@ def test_weights_of_the_parts_add_up():
 
 def test_what_does_not_fit_is_refused():
     assert physics_misfit(SmallBranchAndTrunk, Poisson(dimension=1), None) is None
+    assert "window of one call" in physics_misfit(SmallBranchAndTrunk, HEAT, None)
     assert "answers at any point, got FNO" in physics_misfit(FNO, HEAT, WINDOW)
     assert "unknowns ['stream_function']" in physics_misfit(SmallBranchAndTrunk, NavierStokes2D(), WINDOW)
     for changes in ({"first_frame": 1}, {"frames_per_call": 1}, {"input_frames": 2}, {"output_frames": 1}):
