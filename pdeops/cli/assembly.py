@@ -9,6 +9,7 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Any, cast
 
+import numpy
 import torch
 from hydra.errors import InstantiationException
 from hydra.utils import get_class, instantiate
@@ -22,9 +23,10 @@ from pdeops.cli.options import options
 from pdeops.cli.posing import where
 from pdeops.data import PDEDataModule, Recipe, ReferenceSolver, Store, Window
 from pdeops.domains import Domain, Mesh, refine_mesh
-from pdeops.operators import Operator, QueryOperator, SpectralOperator
+from pdeops.operators import Operator, OutputPoints, QueryOperator, SpectralOperator
 from pdeops.problems import Problem
 from pdeops.training import (
+    FieldLoss,
     FrequencyRelativeL2,
     PhysicsInformedOperator,
     SupervisedOperator,
@@ -222,7 +224,16 @@ def trial_arguments(config: DictConfig, operator: type[Operator], domain: Domain
 
 
 def check_training(config: DictConfig, factory: partial[Operator]) -> None:
-    """Raise a UserError when the equations of the problem cannot train the model; before any data is made."""
+    """Raise a UserError when loss, points and equations cannot train the model; before any data is made."""
+    kind = get_class(config.loss._target_)
+    if config.data.num_queries is not None and getattr(kind, "at_points", None) in (
+        None,
+        FieldLoss.at_points,
+    ):
+        raise UserError(
+            f"data.num_queries: expected a loss that takes values at points, got {kind.__name__}; try "
+            "loss=mean_squared, or data.num_queries=null"
+        )
     if not issubclass(get_class(config.training._target_), PhysicsInformedOperator):
         return
     operator = cast("type[Operator]", factory.func)
@@ -252,11 +263,27 @@ def build_operator(config: DictConfig, factory: partial[Operator], data: PDEData
     with section("model"):
         if issubclass(cast(type, factory.func), QueryOperator):
             output = output_points(data.output_domain, data.window, data.time_step)
+            check_times(output, data)
             operator = factory(*channels, data.input_domain, output)
         else:
             operator = factory(*channels, data.input_domain)
         operator.prepare(data.training_pairs())
     return operator
+
+
+def check_times(output: OutputPoints, data: PDEDataModule) -> None:
+    """Raise a ValueError when the frames of the data do not lie at the times that an operator is told."""
+    times, window = data.dataset("train").samples.layout.times, data.window
+    if output.times is None or times is None or window is None:
+        return
+    start = window.first_frames(len(times))[0]
+    origin = times[start + window.input_offsets[-1]] if window.input_frames else 0.0
+    frames = start + window.output_offsets[: output.num_frames]
+    if not numpy.allclose(numpy.array(times)[frames] - origin, output.times, rtol=1e-4, atol=0):
+        raise ValueError(
+            "expected frames at one spacing in time, from 0 on where none is given, for a model that is told "
+            f"their times, got {[float(f'{time:.6g}') for time in times[:4]]}...; try a model such as fno"
+        )
 
 
 def build_module(config: DictConfig, operator: Operator, data: PDEDataModule) -> SupervisedOperator:

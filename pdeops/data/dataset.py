@@ -194,6 +194,11 @@ class FieldDataset(Dataset[Batch]):
 
     def _choose(self, num_queries: int, seed: int) -> Int64[Tensor, "pairs queries"]:
         """Points of each pair, none twice."""
+        if self.window is not None and self.window.num_calls > 1:
+            raise ValueError(
+                f"dataset: num_queries: expected a window of one call, got {self.window.num_calls} calls; "
+                "try frames_per_call=0"
+            )
         frames = 1 if self.window is None else self.window.output_frames
         num_points = frames * self.samples.layout.frame_domain.num_points
         if not 1 <= num_queries <= num_points:

@@ -5,6 +5,7 @@ from itertools import product
 from pathlib import Path
 
 import pytest
+import torch
 from hydra import compose, initialize_config_module
 from hydra.utils import get_class, instantiate
 
@@ -12,8 +13,9 @@ from pdeops.cli import assembly
 from pdeops.cli.domains import make_mesh
 from pdeops.cli.errors import UserError
 from pdeops.cli.options import options
+from pdeops.data import PDEDataModule, Window, import_arrays
 from pdeops.data.stored_meshes import same_domain
-from pdeops.domains import Mesh
+from pdeops.domains import Grid, Mesh
 
 ROOT = Path(__file__).parents[2]
 GROUPS = ("optimizer", "scheduler", "trainer", "callbacks", "logger", "loss")
@@ -147,3 +149,40 @@ def test_readme_names_every_option(group):
     text = (ROOT / "README.md").read_text()
     for name in options(group):
         assert f"`{group}={name}` |" in text, f"README.md has no `{group}={name}` in its table of {group}s"
+
+
+@pytest.mark.parametrize(("model", "loss"), [("fno", "relative_h1"), ("t1", None), ("pi_deeponet", None)])
+def test_a_loss_that_needs_whole_fields_is_refused_at_single_points(model, loss):
+    words = [f"model={model}", "data.num_queries=5", *([f"loss={loss}"] if loss else [])]
+    config = composed("problem=burgers", "data.window.output_frames=2", *words)
+    with pytest.raises(UserError, match=r"data\.num_queries: expected a loss that takes values at points"):
+        assembly.check_training(config, assembly.build_factory(config))
+
+
+@pytest.mark.parametrize(
+    ("times", "window", "fits"),
+    [
+        ((0.5, 1.0, 1.5, 2.0), {"input_frames": 1, "output_frames": 3}, True),
+        ((0.5, 1.0, 2.0, 4.0), {"input_frames": 1, "output_frames": 3}, False),
+        ((0.0, 0.5, 1.0, 1.5), {"input_frames": 0, "output_frames": 4}, True),
+        ((0.0, 0.5, 1.0, 1.5), {"input_frames": 0, "output_frames": 2, "first_frame": 1, "stride": 2}, True),
+        ((0.5, 1.0, 1.5, 2.0), {"input_frames": 0, "output_frames": 4}, False),
+    ],
+)
+def test_a_model_is_told_the_times_of_the_data_or_refuses(tmp_path, times, window, fits):
+    values = torch.zeros(2, len(times), 1, 8)
+    path = import_arrays(
+        tmp_path / "own.h5", {"source": torch.zeros(2, 1, 8)}, values, Grid.box((8,)), times=times, num_test=1
+    )
+    data = PDEDataModule(path=path, window=Window(starts="first", **window), normalise="none")
+    data.setup()
+    config = composed("problem=diffusion_reaction", "model=deeponet", "model.branch=[4]", "model.trunk=[4]")
+    if not fits:
+        with pytest.raises(UserError, match="expected frames at one spacing in time"):
+            assembly.build_operator(config, assembly.build_factory(config), data)
+        return
+    operator = assembly.build_operator(config, assembly.build_factory(config), data)
+    start = times[0] if window["input_frames"] else 0.0
+    first = window.get("first_frame", window["input_frames"])
+    expected = times[first :: window.get("stride", 1)][: window["output_frames"]]
+    assert operator.output.times == pytest.approx([time - start for time in expected])

@@ -179,3 +179,9 @@ def test_each_pair_keeps_its_own_points():
     assert numbered()[[0]].chosen is None
     with pytest.raises(ValueError, match="expected 1 to 24, the points of a target, got 25"):
         FieldDataset(samples, num_queries=25)
+    rolled_out = FieldDataset.from_trajectories(
+        torch.zeros(2, 3, 1, 4), (0.0, 1.0, 2.0), Grid.periodic((4,)), Window()
+    )
+    window = Window(output_frames=2, frames_per_call=1)
+    with pytest.raises(ValueError, match="expected a window of one call, got 2 calls"):
+        FieldDataset(rolled_out.samples, window, num_queries=3)
