@@ -1,8 +1,8 @@
 """Time and memory of a physics-informed step: derivatives through the trunk against nested reverse mode.
 
-The residual of diffusion-reaction, u_t - D u_xx - k u^2 - f, with its gradient by the weights, of one
-DeepONet with branch and trunk of 3 layers of 128 channels and tanh, for --functions functions at --points
-points, float32:
+The residual of diffusion-reaction without a source, u_t - D u_xx - k u^2, with its gradient by the weights,
+of one DeepONet with branch and trunk of 3 layers of 128 channels and tanh, for --functions functions at
+--points points, float32:
 
 - forward: `DeepONet.derivatives`, Taylor polynomials through the trunk, which is the same for all functions;
 - reverse: every function with points of its own and automatic differentiation twice, as usually coded;
