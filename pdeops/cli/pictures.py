@@ -21,7 +21,7 @@ from pdeops.export import (
     write_vtk,
 )
 from pdeops.problems import Problem
-from pdeops.training import Surrogate, load, read_metrics
+from pdeops.training import Artefact, Surrogate, load, read_metrics
 
 SPECTRUM_SAMPLES = 16
 
@@ -50,8 +50,8 @@ def write_pictures(run: Path, data: PDEDataModule, problem: Problem, num_samples
     inputs, truth = double(inputs), double(truth)
     images = [place(problem, inputs, truth, sample) for sample in range(count)]
     draw_comparison(
-        prediction,
-        truth,
+        with_times(prediction, surrogate.artefact),
+        with_times(truth, surrogate.artefact),
         pictures / "comparison.png",
         inputs=inputs,
         images=images,
@@ -90,6 +90,16 @@ def predict(surrogate: Surrogate, inputs: Field, like: Field) -> Field:
     inputs = replace(inputs, channels=surrogate.artefact.input_channels)
     values = surrogate.predict(inputs).values
     return Field(values.reshape(like.values.shape), like.domain, like.channels, like.units)
+
+
+def with_times(field: Field, artefact: Artefact) -> Field:
+    """Frames that are folded into the channels as frames; a field without time, or of one frame, as it is."""
+    window, names = artefact.window, artefact.variables
+    if window is None or window.output_frames < 2:
+        return field
+    times = torch.tensor(window.output_times(artefact.time_step or 1.0, window.output_frames)).double()
+    values = field.values.unflatten(1, (window.output_frames, -1))
+    return Field(values, field.domain, names, artefact.units_of(names), times)
 
 
 def double(field: Field) -> Field:

@@ -8,6 +8,7 @@ from pathlib import Path
 import torch
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 
 from pdeops.domains import Field, Grid
 from pdeops.domains.spectrum import energy_spectrum, resolved_wavenumber
@@ -55,8 +56,10 @@ def draw_learning_curve(rows: Sequence[Mapping[str, float]], path: str | Path) -
             f"learning curve: expected rows with some of {tuple(labels)}, got {len(rows)} rows without"
         )
     axes.set_yscale("log")
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     axes.set_xlabel("epoch")
-    axes.set_ylabel("relative error")
+    # A loss need not be a relative error: a mean square, or what is left of an equation.
+    axes.set_ylabel("loss and relative error")
     _finish(axes)
     return save_figure(figure, path)
 

@@ -7,14 +7,15 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from torch import Tensor
 
-from pdeops.domains import Domain, Field, Grid
+from pdeops.domains import Domain, Field
 from pdeops.export.figure_file import PREDICTION_COLOUR, TRUTH_COLOUR, save_figure
 from pdeops.export.images import on_image
 from pdeops.export.panels import ColourScale, draw_map, name_with_unit
-from pdeops.export.solutions import draw_evolution
+from pdeops.export.solutions import coordinate_name, draw_evolution
 
 PANEL = 2.3  # inches
 
@@ -50,16 +51,17 @@ def draw_comparison(
     Raises:
         ValueError: There is no such channel, or the domains differ.
     """
+    time = "" if truth.times is None else f", t = {truth.times[-1].item():.4g}"
     prediction, truth = _one_frame(prediction, channel), _one_frame(truth, channel)
     _same_domain(prediction, truth)
+    label = name_with_unit(truth.channels[0], truth.units[0]) + time
     rows = min(num_samples, truth.batch_size)
     images = [truth.domain] * rows if images is None else images
     if truth.domain.dimension == 1:
-        return _comparison_of_curves(prediction, truth, path, inputs, images[:rows])
+        return _comparison_of_curves(prediction, truth, path, inputs, images[:rows], label)
     columns = 4 if inputs is not None else 3
     figure = Figure(figsize=((PANEL + 0.45) * columns, PANEL * rows + 0.35), layout="constrained")
     panels = figure.subplots(rows, columns, squeeze=False)
-    label = name_with_unit(truth.channels[0], truth.units[0])
     errors = prediction.relative_error(truth)
     for row in range(rows):
         image = images[row]
@@ -76,10 +78,7 @@ def draw_comparison(
             given = _one_frame(inputs, None)
             if given.domain is truth.domain or given.domain == truth.domain:
                 given = on_image(given, image)
-            values = given.values[row, 0]
-            own = ColourScale.of(_array(values))
-            draw_map(panels[row, 0], values, given.domain, own)
-            figure.colorbar(own.mappable, ax=panels[row, 0], shrink=0.9)
+            _draw_input(figure, panels[row, 0], given, row)
             if row == 0:
                 words = name_with_unit(given.channels[0], given.units[0])
                 panels[row, 0].set_title(f"input {words}", fontsize=9)
@@ -156,38 +155,62 @@ def draw_rollout(
 
 
 def _comparison_of_curves(
-    prediction: Field, truth: Field, path: str | Path, inputs: Field | None, images: Sequence[Domain]
+    prediction: Field,
+    truth: Field,
+    path: str | Path,
+    inputs: Field | None,
+    images: Sequence[Domain],
+    label: str,
 ) -> Path:
     """One column a sample: the input, truth and prediction, and their difference, each on its own scale."""
     rows = len(images)
     heights = [2.2, 1.0] if inputs is None else [1.2, 2.2, 1.0]
     figure = Figure(figsize=(3.1 * rows + 0.4, 1.15 * sum(heights)), layout="constrained")
-    panels = figure.subplots(len(heights), rows, squeeze=False, sharex=True, height_ratios=heights)
+    panels = figure.subplots(len(heights), rows, squeeze=False, height_ratios=heights)
     errors = prediction.relative_error(truth)
     given = None if inputs is None else _one_frame(inputs, None)
     for column in range(rows):
         above, below = panels[-2:, column]
         points = images[column].points[:, 0].numpy()
         if given is not None:
-            positions = given.domain.points[:, 0].numpy()
-            panels[0, column].plot(positions, _array(given.values[column, 0]), color="0.5", lw=1.3)
+            _draw_input(figure, panels[0, column], given, column)
+        # An input on another domain has coordinates of its own.
+        aligned = panels[:, column] if given is None or given.domain == truth.domain else panels[-2:, column]
+        for axes in aligned[:-1]:
+            axes.sharex(below)
+            axes.tick_params(labelbottom=False)
+            axes.set_xlabel("")
         expected, got = _array(truth.values[column, 0]), _array(prediction.values[column, 0])
         above.plot(points, expected, color=TRUTH_COLOUR, lw=1.6, label="truth")
         above.plot(points, got, color=PREDICTION_COLOUR, lw=1.4, ls="--", label="prediction")
         below.plot(points, got - expected, color=PREDICTION_COLOUR, lw=1.1)
         below.axhline(0, color="0.6", lw=0.6)
         panels[0, column].set_title(f"relative $L^2$ error {errors[column]:.2%}", fontsize=9)
-        below.set_xlabel(truth.domain.axes[0].name if isinstance(truth.domain, Grid) else "x", fontsize=9)
+        below.set_xlabel(coordinate_name(truth), fontsize=9)
     if given is not None:
         panels[0, 0].set_ylabel(f"input\n{name_with_unit(given.channels[0], given.units[0])}", fontsize=8)
-    panels[-2, 0].set_ylabel(name_with_unit(truth.channels[0], truth.units[0]), fontsize=9)
+    panels[-2, 0].set_ylabel(label, fontsize=9)
     panels[-1, 0].set_ylabel("error", fontsize=9)
     panels[-2, 0].legend(fontsize=7, frameon=False)
-    for axes in panels.ravel():
+    for axes in panels[-2:].ravel():
         axes.spines[["top", "right"]].set_visible(False)
         axes.margins(x=0)
     _small_ticks(figure)
     return save_figure(figure, path)
+
+
+def _draw_input(figure: Figure, axes: Axes, given: Field, sample: int) -> None:
+    """A curve or a map, as the input's own domain has it, which need not be that of the outputs."""
+    values = given.values[sample, 0]
+    if given.domain.dimension > 1:
+        scale = ColourScale.of(_array(values))
+        draw_map(axes, values, given.domain, scale)
+        figure.colorbar(scale.mappable, ax=axes, shrink=0.9)
+        return
+    axes.plot(given.domain.points[:, 0].numpy(), _array(values), color="0.5", lw=1.3)
+    axes.set_xlabel(coordinate_name(given), fontsize=8)
+    axes.spines[["top", "right"]].set_visible(False)
+    axes.margins(x=0)
 
 
 def _evolutions(got: Field, expected: Field) -> Figure:

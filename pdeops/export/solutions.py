@@ -9,7 +9,9 @@ import matplotlib
 import numpy
 import torch
 from matplotlib.axes import Axes
+from matplotlib.colors import Normalize
 from matplotlib.figure import Figure
+from matplotlib.image import NonUniformImage
 
 from pdeops.domains import Field, Grid
 from pdeops.export.figure_file import COLOURS, save_figure
@@ -153,10 +155,16 @@ def draw_evolution(axes: Axes, values: numpy.ndarray, field: Field, scale: Colou
     if times is None or len(times) < 2 or len(points) < 2:
         axes.set_axis_off()
         return
-    axes.pcolormesh(
-        points, times.cpu().numpy(), values, shading="gouraud",
-        cmap=scale.colours, vmin=scale.lower, vmax=scale.upper,
+    moments = times.cpu().numpy()
+    # Shaded triangles thinner than a pixel would show as stripes.
+    image = NonUniformImage(
+        axes, interpolation="bilinear", cmap=scale.colours, norm=Normalize(scale.lower, scale.upper),
+        extent=(points[0], points[-1], moments[0], moments[-1]),
     )  # fmt: skip
+    image.set_data(points, moments, values)
+    axes.add_image(image)
+    axes.set_xlim(points[0], points[-1])
+    axes.set_ylim(moments[0], moments[-1])
     axes.set_xlabel(coordinate_name(field), fontsize=9)
     axes.set_ylabel("time", fontsize=9)
 

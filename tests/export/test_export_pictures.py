@@ -66,6 +66,20 @@ def test_comparisons_of_every_dimension_are_pictures(tmp_path, kind, shape):
     assert [file.name for file in tmp_path.iterdir()] == ["comparison.png"]
 
 
+def test_inputs_on_another_domain_are_drawn_as_that_domain_has_them(tmp_path, monkeypatch):
+    figures = []
+    monkeypatch.setattr(
+        "pdeops.export.fields.save_figure", lambda figure, path: figures.append(figure) or path
+    )
+    line, square = smooth_field(Grid.box((9,))), smooth_field(Grid.box((6, 5)))
+    draw_comparison(square, square, tmp_path / "map", inputs=line)
+    draw_comparison(line, line, tmp_path / "curve", inputs=square)
+    curve, image = figures[0].axes[0], figures[1].axes[0]
+    numpy.testing.assert_array_equal(curve.lines[0].get_xdata(), line.domain.points[:, 0].numpy())
+    numpy.testing.assert_array_equal(curve.lines[0].get_ydata(), line.values[0, 0].numpy())
+    numpy.testing.assert_array_equal(image.images[0].get_array(), square.values[0, 0].numpy().T)
+
+
 def test_a_mesh_is_drawn_with_its_triangles(tmp_path):
     mesh = Mesh(
         torch.tensor([[0.0, 0.0], [1, 0], [1, 1], [0, 1]]).double(), torch.tensor([[0, 1, 2], [0, 2, 3]])
@@ -97,10 +111,23 @@ def test_a_rollout_in_one_dimension_is_a_map_over_space_and_time(tmp_path, monke
     draw_rollout(wrong, truth, tmp_path / "rollout")
     panels = [axes for axes in figures[0].axes if axes.get_title()]
     assert [axes.get_title() for axes in panels][1:] == ["prediction", "error, relative $L^2$ 50.00%"]
-    (error,) = [item for item in panels[2].collections if item.get_array() is not None]
-    numpy.testing.assert_allclose(
-        error.get_array().reshape(4, 9), 0.5 * truth.values[0, :, 0].numpy(), atol=1e-12
+    (error,) = panels[2].images
+    numpy.testing.assert_allclose(error.get_array(), 0.5 * truth.values[0, :, 0].numpy(), atol=1e-12)
+    assert list(error.get_extent()) == [0, 1, 0, 3]
+
+
+def test_a_comparison_of_frames_shows_the_last_one_and_says_when_it_is(tmp_path, monkeypatch):
+    truth = smooth_field(Grid.box((9,), "nodes"), times=torch.tensor([0.0, 0.25]).double())
+    truth.values[:, 0] = 0
+    figures = []
+    monkeypatch.setattr(
+        "pdeops.export.fields.save_figure", lambda figure, path: figures.append(figure) or path
     )
+    draw_comparison(replace(truth, values=1.5 * truth.values), truth, tmp_path / "comparison")
+    above = figures[0].axes[0]
+    assert above.get_title() == "relative $L^2$ error 50.00%"
+    assert above.get_ylabel() == "vorticity [1/s], t = 0.25"
+    numpy.testing.assert_array_equal(above.lines[0].get_ydata(), truth.values[0, 1, 0].numpy())
 
 
 def test_rollouts_spectra_and_curves_are_pictures(tmp_path):
