@@ -11,7 +11,6 @@ from typing import Any, cast
 
 import numpy
 import torch
-from hydra.errors import InstantiationException
 from hydra.utils import get_class, instantiate
 from lightning import Callback, Trainer
 from lightning.pytorch.callbacks import Checkpoint
@@ -22,6 +21,7 @@ from pdeops.cli.errors import UserError, section
 from pdeops.cli.options import options
 from pdeops.cli.posing import where
 from pdeops.data import PDEDataModule, Recipe, ReferenceSolver, Store, Window
+from pdeops.data.stored_meshes import same_domain
 from pdeops.domains import Domain, Mesh, refine_mesh
 from pdeops.operators import Operator, OutputPoints, QueryOperator, SpectralOperator
 from pdeops.problems import Problem
@@ -178,13 +178,34 @@ def training_domain(config: DictConfig, recipe: Recipe) -> Domain:
         return store.layouts[f"inputs/{store.input_names[0]}"].domain
 
 
+def training_outputs(config: DictConfig, recipe: Recipe) -> tuple[Domain, int]:
+    """Domain and number of variables of the model's outputs, as `training_domain` has it for the inputs."""
+    if config.data.path is None:
+        return recipe.domain, len(recipe.problem.outputs)
+    with Store.open(config.data.path) as store:
+        layout = store.layouts["outputs"]
+        return layout.domain, len(layout.channels)
+
+
 def build_factory(config: DictConfig) -> partial[Operator]:
     """Build the operator but for its channels and domain, which the data knows."""
     return cast("partial[Operator]", instantiate(config.model))
 
 
-def check_fit(config: DictConfig, factory: partial[Operator], domain: Domain) -> None:
-    """Raise a UserError when the model cannot work on the domain; no data is needed to know."""
+def check_fit(
+    config: DictConfig,
+    factory: partial[Operator],
+    domain: Domain,
+    outputs: tuple[Domain, int] | None = None,
+) -> None:
+    """Raise a UserError when the model cannot work on the domain; no data is needed to know.
+
+    Args:
+        config: The composed configuration.
+        factory: The model, from `build_factory`.
+        domain: Domain of the inputs.
+        outputs: Domain and number of variables of the outputs; one variable on that of the inputs if None.
+    """
     operator = cast("type[Operator]", factory.func)
     reason = operator.misfit(domain)
     if reason is not None:
@@ -193,9 +214,16 @@ def check_fit(config: DictConfig, factory: partial[Operator], domain: Domain) ->
             reason = f"{reason.partition('; try')[0]}; models that fit: {', '.join(fitting)}"
         problem = config.problem._target_.rpartition(".")[2]
         raise UserError(f"{operator.__name__} does not fit {problem} {where(domain)}: {reason}")
+    output_domain, num_variables = outputs or (domain, 1)
+    if not issubclass(operator, QueryOperator) and not same_domain(output_domain, domain):
+        fitting = fitting_models(domain, output_domain)
+        raise UserError(
+            f"{operator.__name__} answers where its inputs are, {where(domain)}: expected outputs there, got "
+            f"them {where(output_domain)}; models that fit: {', '.join(fitting)}"
+        )
     # Options such as the number of modes have limits that only construction knows.
     try:
-        trial = factory(*trial_arguments(config, operator, domain))
+        trial = factory(*trial_arguments(config, operator, domain, output_domain, num_variables))
     except (TypeError, ValueError, RuntimeError, ArithmeticError) as error:
         # Layers of torch do not say which option they refuse: sizes below 0 are never right.
         suspects = [
@@ -214,13 +242,15 @@ def check_fit(config: DictConfig, factory: partial[Operator], domain: Domain) ->
         )
 
 
-def trial_arguments(config: DictConfig, operator: type[Operator], domain: Domain) -> tuple[Any, ...]:
-    """Arguments that an operator of one variable gets, as far as they are known before there is data."""
+def trial_arguments(
+    config: DictConfig, operator: type[Operator], domain: Domain, output_domain: Domain, num_variables: int
+) -> tuple[Any, ...]:
+    """Arguments that an operator of one input gets, as far as they are known before there is data."""
     if not issubclass(operator, QueryOperator):
         return 1, 1, domain
     # Options may name the time; its step does not matter.
-    output = output_points(domain, build_window(config), time_step=1.0)
-    return 1, output.num_frames, domain, output
+    output = output_points(output_domain, build_window(config), time_step=1.0)
+    return 1, num_variables * output.num_frames, domain, output
 
 
 def check_training(config: DictConfig, factory: partial[Operator]) -> None:
@@ -244,14 +274,22 @@ def check_training(config: DictConfig, factory: partial[Operator]) -> None:
         instantiate(config.loss)
 
 
-def fitting_models(domain: Domain) -> list[str]:
-    """Names of the packaged models that work on a domain with the options of their files."""
+def fitting_models(domain: Domain, output_domain: Domain | None = None) -> list[str]:
+    """Names of the packaged models that work with the options of their files.
+
+    Args:
+        domain: Domain of the inputs.
+        output_domain: Domain of the outputs, where it is another one.
+    """
     names = []
     for name in options("model"):
         node = OmegaConf.load(files("pdeops.conf") / "model" / f"{name}.yaml")  # type: ignore[arg-type]
+        factory = instantiate(node.model)
+        if output_domain is not None and not issubclass(factory.func, QueryOperator):
+            continue
         try:
-            instantiate(node.model)(1, 1, domain)
-        except (TypeError, ValueError, RuntimeError, InstantiationException):
+            factory(1, 1, domain, *([] if output_domain is None else [OutputPoints(output_domain)]))
+        except (TypeError, ValueError, RuntimeError):
             continue
         names.append(name)
     return names

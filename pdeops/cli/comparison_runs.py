@@ -95,7 +95,12 @@ def check(runs: Sequence[PlannedRun]) -> None:
         recipe = assembly.build_recipe(run.config, assembly.build_problem(run.config))
         check_data(run.config, recipe)
         factory = assembly.build_factory(run.config)
-        assembly.check_fit(run.config, factory, assembly.training_domain(run.config, recipe))
+        assembly.check_fit(
+            run.config,
+            factory,
+            assembly.training_domain(run.config, recipe),
+            assembly.training_outputs(run.config, recipe),
+        )
         assembly.check_training(run.config, factory)
         check_optimisation(run.config)
 

@@ -81,7 +81,8 @@ def check_sensors(surrogate: Surrogate, config: DictConfig, kinds: Sequence[str]
         ]
         raise UserError(
             "sensors: expected a model that reads functions at any points and answers at any points, got "
-            f"{type(operator).__name__}, which {' and '.join(lacks)}"
+            f"{type(operator).__name__}, which {' and '.join(lacks)}; try a run of model=gno, or of "
+            "model=deeponet with model.sensors=projection"
         )
     if config.data.path is not None:
         raise UserError(

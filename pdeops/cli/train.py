@@ -58,7 +58,12 @@ def train(config: DictConfig) -> dict[str, Any]:
     recipe = assembly.build_recipe(config, problem)
     factory = assembly.build_factory(config)
     check_data(config, recipe)
-    assembly.check_fit(config, factory, assembly.training_domain(config, recipe))
+    assembly.check_fit(
+        config,
+        factory,
+        assembly.training_domain(config, recipe),
+        assembly.training_outputs(config, recipe),
+    )
     assembly.check_training(config, factory)
     check_optimisation(config)
     checkpoint = check_resume(config, run) if config.resume else None

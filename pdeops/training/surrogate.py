@@ -110,7 +110,8 @@ class Surrogate:
                 f"{type(operator).__name__}; try predict and Field.at"
             )
         given = self._on_known_domain(self._assemble(inputs))
-        output = operator(self._normalised(given.values), given.domain, points.to(self._parameter))
+        points = torch.as_tensor(points).to(self._parameter)
+        output = operator(self._normalised(given.values), given.domain, points)
         if self.output_normaliser is None:
             return output
         return self.output_normaliser.first(output.shape[1]).inverse(output)

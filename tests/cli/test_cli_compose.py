@@ -186,3 +186,20 @@ def test_a_model_is_told_the_times_of_the_data_or_refuses(tmp_path, times, windo
     first = window.get("first_frame", window["input_frames"])
     expected = times[first :: window.get("stride", 1)][: window["output_frames"]]
     assert operator.output.times == pytest.approx([time - start for time in expected])
+
+
+@pytest.mark.parametrize("words", [["model.factor=x*y"], ["model.lift=[x,y]"]])
+def test_formulas_of_the_outputs_are_tried_on_their_domain_and_variables(words):
+    config = composed("problem=darcy", "model=deeponet", *words)
+    outputs = Grid.box((5, 4)), 2
+    assembly.check_fit(config, assembly.build_factory(config), Grid.box((8,)), outputs)
+    with pytest.raises(UserError, match=r"formula|lift"):
+        assembly.check_fit(config, assembly.build_factory(config), Grid.box((8,)))
+
+
+def test_a_model_that_answers_where_its_inputs_are_is_refused_for_outputs_elsewhere():
+    config = composed("problem=darcy", "model=fno")
+    with pytest.raises(
+        UserError, match=r"got them on 5 x 4 points \(nodes\); models that fit: deeponet, mionet"
+    ):
+        assembly.check_fit(config, assembly.build_factory(config), Grid.box((8,)), (Grid.box((5, 4)), 1))
