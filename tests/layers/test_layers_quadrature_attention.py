@@ -40,7 +40,12 @@ def test_the_formula_in_loops() -> None:
             for place in range(5):
                 q = turned(asked[number, head], targets[number], repeats)
                 k = turned(keys[place, head], sources[place], repeats)
-                weight = math.exp((q @ k).item() / 2) * volumes[place].item()
+                line, circle = (targets[number] - sources[place]).tolist()
+                square = line**2 + (math.sin(math.pi * circle) / math.pi) ** 2
+                # Two heads: a sixteenth of the box, and all of it.
+                length = 1 / 16 if head.start == 0 else 1.0
+                exponent = (q @ k).item() / 2 - square / (2 * length**2)
+                weight = math.exp(exponent) * volumes[place].item()
                 above += weight * fields[place, head]
                 below += weight
             heads.append(above / below)
@@ -68,6 +73,8 @@ def test_a_quotient_of_integrals_on_crowded_points(equal: bool) -> None:
         for parameter in attention.parameters():
             parameter.zero_()
         attention.frequencies.zero_()
+        # Far beyond the interval: distances do not count.
+        attention.lengths.fill_(1e9)
         attention.query.bias.copy_(torch.tensor([2 * math.sqrt(2), 0.0]))
         attention.key_value.weight.copy_(torch.tensor([[1.0, 0], [0, 0], [1, 0], [0, 0]]))
         attention.join.weight.copy_(torch.eye(2))
