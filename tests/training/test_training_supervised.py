@@ -20,9 +20,9 @@ from heat_training import (
     trajectories,
 )
 
-from pdeops.data import Batch, Window
-from pdeops.domains import Grid
-from pdeops.operators import FNO
+from pdeops.data import Batch, Normaliser, Window
+from pdeops.domains import Field, Grid
+from pdeops.operators import FNO, DeepONet, OutputPoints
 from pdeops.training import (
     FrequencyRelativeL2,
     MeanSquared,
@@ -289,6 +289,27 @@ def test_a_loss_at_chosen_points_sees_these_points_only(file):
     )
     torch.testing.assert_close(module._loss(poisoned), expected)
     assert data.dataset("validation")[[0]].chosen is None
+
+
+def test_two_variables_at_chosen_points_are_those_of_the_frames():
+    """On the grid and at its points alike: variables apart, frame by frame."""
+    grid, window = Grid.periodic((4,)), Window(output_frames=3, starts="first")
+    adam = partial(torch.optim.Adam, lr=1e-3)
+    query = DeepONet(2, 6, grid, OutputPoints(grid, (1.0, 2.0, 3.0)), branch=(8,), trunk=(8,))
+    plain = FNO(2, 6, grid, modes=2, width=4)
+    inputs = Field(torch.randn(5, 2, 4), grid, ("u", "v"))
+    chosen = torch.stack([torch.randperm(12)[:7] for _ in range(5)])
+    mean, deviation = torch.tensor([1.0, -2.0]).repeat(3), torch.tensor([0.5, 4.0]).repeat(3)
+    for operator in (query, plain):
+        module = SupervisedOperator(
+            operator, MeanSquared(), adam, output_normaliser=Normaliser(mean, deviation), window=window
+        )
+        frames = module(inputs).unflatten(1, (3, 2))
+        found = module.at_points(inputs, chosen)
+        for sample, row in enumerate(chosen.tolist()):
+            for number, point in enumerate(row):
+                expected = frames[sample, point // 4, :, point % 4]
+                torch.testing.assert_close(found[sample, :, number], expected, rtol=1e-5, atol=1e-5)
 
 
 def test_mean_square_of_a_known_field():
