@@ -245,12 +245,15 @@ def check_fit(
 def trial_arguments(
     config: DictConfig, operator: type[Operator], domain: Domain, output_domain: Domain, num_variables: int
 ) -> tuple[Any, ...]:
-    """Arguments that an operator of one input gets, as far as they are known before there is data."""
+    """Arguments that an operator gets, as far as they are known before there is data."""
     if not issubclass(operator, QueryOperator):
         return 1, 1, domain
-    # Options may name the time; its step does not matter.
-    output = output_points(output_domain, build_window(config), time_step=1.0)
-    return 1, num_variables * output.num_frames, domain, output
+    window, problem = build_window(config), build_problem(config)
+    # Options may count the inputs (a linear branch), and name the time, whose step does not matter.
+    output = output_points(output_domain, window, time_step=1.0)
+    past = num_variables * window.input_frames if window else 0
+    num_inputs = len(problem.inputs) - len(problem.initial_inputs) + past
+    return max(num_inputs, 1), num_variables * output.num_frames, domain, output
 
 
 def check_training(config: DictConfig, factory: partial[Operator]) -> None:

@@ -203,3 +203,13 @@ def test_a_model_that_answers_where_its_inputs_are_is_refused_for_outputs_elsewh
         UserError, match=r"got them on 5 x 4 points \(nodes\); models that fit: deeponet, mionet"
     ):
         assembly.check_fit(config, assembly.build_factory(config), Grid.box((8,)), (Grid.box((5, 4)), 1))
+
+
+def test_a_trial_has_as_many_inputs_as_the_problem():
+    config = composed("problem=driven_pendulum", "model=mionet", "model.linear=[1]")
+    recipe = assembly.build_recipe(config, assembly.build_problem(config))
+    outputs = assembly.training_outputs(config, recipe)
+    assembly.check_fit(config, assembly.build_factory(config), recipe.domain, outputs)
+    config.model.linear = [2]
+    with pytest.raises(UserError, match="linear"):
+        assembly.check_fit(config, assembly.build_factory(config), recipe.domain, outputs)
