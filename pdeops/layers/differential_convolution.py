@@ -58,10 +58,9 @@ class DifferentialConvolution(nn.Module):
 
     .. math:: (D f)(y) = P \Big(r\,\partial_j (A_j f)(y)\Big)_j \approx P \Big(\sum_i g_{ij} A_j f(x_i)\Big)_j
 
-    with the weights of `gradient_weights` and linear maps :math:`A_j` and P (zero at first) over the channels.
-    On an even
-    grid it is a convolution whose kernel has sum zero, divided by a length; unlike a plain one it tends to a
-    derivative with the radius, not to a multiple of the identity.
+    with the weights of `gradient_weights` and linear maps :math:`A_j` and P (zero at first) over the
+    channels. On an even grid it is a convolution whose kernel has sum zero, divided by a length; unlike
+    a plain one it tends to a derivative with the radius, not to a multiple of the identity.
 
     Args:
         width: Channels.
