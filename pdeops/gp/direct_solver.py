@@ -1,0 +1,256 @@
+"""Gaussian-process collocation without training: the kernel is read off the data, the solve is direct."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, replace
+from typing import Any, ClassVar
+
+import torch
+from jaxtyping import Float64
+from torch import Tensor
+
+from pdeops.domains import AxisKind, Domain, Field, Grid
+from pdeops.gp.axis_basis import AxisBasis
+from pdeops.gp.boundary_rows import face_factors, face_values
+from pdeops.gp.mixture_kernels import GaussianMixtureKernel, StudentMixtureKernel
+from pdeops.gp.posterior import GaussianProcessReport, GaussianProcessSolution, Posterior, draw_deviations
+from pdeops.gp.spectral_lines import band_limit, merged, spectral_lines, warn_below_nyquist
+from pdeops.gp.tensor_collocation import Collocated, TensorCollocation
+from pdeops.problems import ManufacturedPoisson, Problem, Transport
+
+KERNELS = {"gaussian": GaussianMixtureKernel, "student": StudentMixtureKernel}
+MISFIT_AT_REST = 1e-12
+REFINEMENT = 8
+
+
+@dataclass(frozen=True, kw_only=True)
+class GaussianProcessSolver:
+    r"""GP-HM, solved directly: steady problems for one unknown on tensor grids.
+
+    The prior is a product over the axes of mixtures of waves. Their frequencies are the peaks of the spectra
+    of the source and of the boundary data along each axis, and zero; their length scale is chosen among
+    ``length_scales`` by generalised cross-validation of the equation's residual, which knows nothing of the
+    solution. For each the most likely solution is found by `TensorCollocation`. Nothing is trained.
+
+    Time is an axis like any other: an initial-value problem is `Transport` with its inflow.
+
+    Args:
+        kernel: ``"gaussian"`` or ``"student"`` envelopes of the waves.
+        length_scales: Lengths to try, in lengths of the axis, in this order; the search ends at one whose
+            misfit is that of rounding.
+        max_newton_steps: For nonlinear equations.
+        draws: Draws from the posterior for the standard deviation; 0 for none.
+        seed: Of the draws.
+
+    Raises:
+        ValueError: An argument is out of range.
+
+    Good values: The defaults; grids of 2.5 or more points a wave of the data along each axis.
+
+    Failure mode: Below two points a wave nothing can work: where the data is known as formulas it is
+        followed by an `UnderResolvedWarning` with the number of points that is needed. Solutions with
+        frequencies that neither source nor boundary data have are found only with shorter length scales.
+
+    Source: Fang et al. (2024), arXiv:2311.04465, for the kernel and the Kronecker structure; the direct solve
+        in place of its training is ours.
+    """
+
+    time_order: ClassVar[float | None] = None
+    space_order: ClassVar[float | None] = math.inf
+
+    kernel: str = "gaussian"
+    length_scales: tuple[float, ...] = (0.25, 0.125, 0.5, 0.0625)
+    max_newton_steps: int = 30
+    draws: int = 64
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        """Check the arguments."""
+        object.__setattr__(self, "length_scales", tuple(float(item) for item in self.length_scales))
+        if self.kernel not in KERNELS:
+            raise ValueError(f"kernel: expected one of {sorted(KERNELS)}, got {self.kernel!r}")
+        if not self.length_scales or not all(0 < item < math.inf for item in self.length_scales):
+            raise ValueError(f"length_scales: expected positive numbers, got {self.length_scales}; try (0.25,)")
+        if self.max_newton_steps < 1 or self.draws < 0:
+            raise ValueError("max_newton_steps, draws: expected at least 1 and 0")
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """The numerical settings as plain values."""
+        plain = {**asdict(self), "length_scales": list(self.length_scales)}
+        return {"solver": type(self).__name__, **plain}
+
+    def unsuited(self, problem: Problem, domain: Domain) -> str | None:
+        """Why it cannot solve a problem on a domain, or None."""
+        if not isinstance(domain, Grid):
+            return f"expected a grid, got a {type(domain).__name__}"
+        wrong = [axis.name for axis in domain.axes if not axis.has_ends]
+        if wrong:
+            return f"expected axes of nodes or Chebyshev points, got others for {wrong}"
+        if not problem.steady or len(problem.outputs) != 1 or problem.auxiliary:
+            return "expected a steady problem for one unknown"
+        if len(problem.equations) != 1 or problem.boundary is None:
+            return "expected one equation with boundary conditions"
+        if not isinstance(problem.equations[0].lhs - problem.equations[0].rhs, object):
+            return None
+        try:
+            rows = sum(len(face_factors(problem, domain, n)) for n in range(domain.dimension))
+        except (ValueError, KeyError, TypeError) as error:
+            return str(error)
+        return None if rows else "expected a condition on some part of the boundary"
+
+    def solve(
+        self, problem: Problem, inputs: Mapping[str, Field], domain: Domain, times: Tensor | None = None
+    ) -> GaussianProcessSolution:
+        """Solve the problem for a batch of inputs.
+
+        Args:
+            problem: Equation, parameters and boundary conditions.
+            inputs: Source and coefficients by name on `domain`, one device; computed in float64.
+            domain: Grid of nodes or Chebyshev points.
+            times: None.
+
+        Returns:
+            The posterior mean with its standard deviation, and what tells both anywhere else.
+
+        Raises:
+            ValueError: Problem and domain do not fit.
+            RuntimeError: Newton's method did not come to rest.
+
+        Warns:
+            UnderResolvedWarning: The grid has fewer than two points a wave of the data.
+        """
+        problem.check_domain(domain)
+        reason = self.unsuited(problem, domain)
+        if reason is not None or not isinstance(domain, Grid):
+            raise ValueError(f"{type(self).__name__} for {problem.name}: {reason}; try another solver")
+        if times is not None:
+            raise ValueError(f"{problem.name}: expected times=None for a steady problem, got {times.tolist()}")
+        problem.check_inputs(inputs)
+        started = time.perf_counter()
+        check_resolution(problem, domain)
+        batch = next(iter(inputs.values())).batch_size
+        solved = [
+            self._solve_sample(problem, {name: field.sample(i) for name, field in inputs.items()}, domain)
+            for i in range(batch)
+        ]
+        posteriors = tuple(posterior for posterior, _, _ in solved)
+        output = problem.outputs[0]
+        names, units = (output.name,), (output.unit,)
+        mean = torch.stack([posterior.mean(domain) for posterior in posteriors])[:, None]
+        spread = None
+        if self.draws:
+            deviation = torch.stack([posterior.standard_deviation(domain) for posterior in posteriors])
+            spread = Field(deviation[:, None], domain, names, units)
+        report = self._report([found for _, found, _ in solved], solved[0][2], time.perf_counter() - started)
+        return GaussianProcessSolution(
+            mean, domain, names, units, standard_deviation=spread, posteriors=posteriors, report=report
+        )
+
+    def _solve_sample(
+        self, problem: Problem, inputs: Mapping[str, Field], grid: Grid
+    ) -> tuple[Posterior, Collocated, float]:
+        lines = [axis_lines(problem, inputs, grid, number) for number in range(grid.dimension)]
+        best: tuple[TensorCollocation, Collocated, float] | None = None
+        for scale in self.length_scales:
+            bases = [
+                AxisBasis(KERNELS[self.kernel](frequencies, scale * axis.length), axis)
+                for frequencies, axis in zip(lines, grid.axes, strict=True)
+            ]
+            collocation = TensorCollocation(problem, inputs, grid, bases, self.max_newton_steps)
+            found = collocation.solve()
+            if best is None or (found.converged, -found.score) > (best[1].converged, -best[1].score):
+                best = collocation, found, scale
+            if found.converged and found.misfit < MISFIT_AT_REST:
+                break
+        assert best is not None
+        collocation, found, scale = best
+        if not found.converged:
+            raise RuntimeError(
+                f"Newton's method did not come to rest in {found.iterations} steps, residual "
+                f"{found.history[-1]:.1e}; try more points or a smaller nonlinearity"
+            )
+        deviations = (
+            draw_deviations(collocation, found, self.draws, self.seed)
+            if self.draws
+            else found.coefficients.new_zeros(1, *found.coefficients.shape)
+        )
+        return Posterior(collocation.bases, found.coefficients, deviations), found, scale
+
+    def _report(self, found: list[Collocated], scale: float, seconds: float) -> GaussianProcessReport:
+        longest = max(len(item.history) for item in found)
+        history = torch.tensor([item.history + item.history[-1:] * (longest - len(item.history)) for item in found])
+        misfit = max(item.misfit for item in found)
+        ranks = " x ".join(map(str, found[0].coefficients.shape))
+        return GaussianProcessReport(
+            status="converged",
+            message=f"{ranks} functions, length scale {scale:g} of the axis, misfit {misfit:.1e}",
+            seconds=seconds,
+            iterations=torch.tensor([item.iterations for item in found]),
+            residual_history=history.T,
+        )
+
+
+def axis_lines(
+    problem: Problem, inputs: Mapping[str, Field], grid: Grid, number: int
+) -> Float64[Tensor, " components"]:
+    """Frequencies of a mixture for an axis: zero, and the lines of inputs and boundary data along it.
+
+    Args:
+        problem: States the boundary conditions.
+        inputs: Inputs by name, one sample.
+        grid: The grid.
+        number: Number of the axis.
+
+    Returns:
+        Frequencies in cycles a unit of length.
+    """
+    axis = grid.axes[number]
+    data = [field.values[0, 0].double() for field in inputs.values()]
+    data += [face_values(problem, grid, other) for other in range(grid.dimension) if other != number]
+    columns = [torch.movedim(item, number, 0).reshape(axis.num_points, -1).cpu() for item in data]
+    if axis.kind is AxisKind.CHEBYSHEV:
+        columns = [uniform(axis.points, item) for item in columns]
+    spacing = axis.length / (axis.num_points - 1)
+    lines = torch.cat([spectral_lines(item, spacing) for item in columns if item.shape[1]])
+    return torch.cat([torch.zeros(1, dtype=torch.float64), merged(lines, 2 / axis.length)])
+
+
+def uniform(points: Float64[Tensor, " points"], values: Float64[Tensor, "points columns"]) -> Tensor:
+    """Values at as many uniform points, by linear interpolation: enough to see where the peaks are."""
+    wanted = torch.linspace(points[0].item(), points[-1].item(), len(points), dtype=torch.float64)
+    upper = torch.searchsorted(points, wanted).clamp(1, len(points) - 1)
+    share = ((wanted - points[upper - 1]) / (points[upper] - points[upper - 1]))[:, None]
+    return values[upper - 1] * (1 - share) + values[upper] * share
+
+
+def check_resolution(problem: Problem, grid: Grid) -> None:
+    """Warn where formulas of the data have frequencies that an axis cannot hold; see `warn_below_nyquist`.
+
+    Boundary data is always a formula; the source is one for manufactured problems, and known on the grid only
+    for others.
+
+    Args:
+        problem: The problem.
+        grid: The grid.
+    """
+    for number, axis in enumerate(grid.axes):
+        count = REFINEMENT * axis.num_points
+        finer = Grid(
+            tuple(
+                replace(other, num_points=count if n == number else min(other.num_points, 33), kind=AxisKind.NODES)
+                for n, other in enumerate(grid.axes)
+            )
+        )
+        known = [face_values(problem, finer, n) for n in range(grid.dimension) if n != number]
+        if isinstance(problem, ManufacturedPoisson | Transport):
+            known.append(problem.values(problem.source_formula, finer))
+        spacing = axis.length / (count - 1)
+        columns = [torch.movedim(item, number, 0).reshape(count, -1) for item in known]
+        highest = max((band_limit(item, spacing) for item in columns if item.shape[1]), default=0.0)
+        # The window widens every line by a few waves over the length of the axis.
+        highest = max(highest - 4 / axis.length, 0.0)
+        warn_below_nyquist(axis.name, axis.num_points, axis.length, highest, "data")
