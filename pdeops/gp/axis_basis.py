@@ -62,6 +62,11 @@ class AxisBasis:
         """Number of functions."""
         return len(self.variances)
 
+    @property
+    def num_waves(self) -> int:
+        """Number of waves that the functions are made of."""
+        return 2 * len(self.speeds)
+
     def waves(self, points: Float64[Tensor, " points"], order: int) -> Float64[Tensor, "points waves"]:
         """Derivatives of the waves, scaled by their standard deviations."""
         phase = (points - self.centre)[:, None] * self.speeds + order * math.pi / 2

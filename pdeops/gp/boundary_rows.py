@@ -21,16 +21,16 @@ class AxisConditions:
 
     Args:
         rows: One row an end that has a condition, shape (ends, rank).
+        wave_rows: The same on all waves of the prior, shape (ends, waves).
         data: What the rows give, in coefficients of the other axes: shape (..., ends, ...), the ends standing
             where the axis stands.
-        misfit: Root mean square of what the other axes' functions leave of the data.
         free: Orthonormal directions that the rows do not see, shape (rank, rank - ends).
         lift: Map of data to the most likely coefficients that meet them, shape (rank, ends).
     """
 
     rows: Float64[Tensor, "ends rank"]
+    wave_rows: Float64[Tensor, "ends waves"]
     data: Tensor
-    misfit: float
     free: Float64[Tensor, "rank free"]
     lift: Float64[Tensor, "rank ends"]
 
@@ -51,27 +51,19 @@ def axis_conditions(
         The rows, data and maps.
     """
     basis = bases[number]
-    rows = torch.stack(
-        [
-            alpha * basis.at(end)[0] + slope * basis.at(end, 1)[0]
-            for alpha, slope, end in face_factors(problem, grid, number)
-        ]
-        or [torch.empty(0, basis.rank, dtype=torch.float64)]
-    ).reshape(-1, basis.rank)
-    data, misfit = values, 0.0
+    wave_rows = torch.zeros(0, basis.num_waves, dtype=torch.float64)
+    for alpha, slope, end in face_factors(problem, grid, number):
+        row = alpha * basis.waves(end, 0) + slope * basis.waves(end, 1)
+        wave_rows = torch.cat([wave_rows, row])
+    rows = wave_rows @ basis.mixing
+    data = values
     for other, functions in enumerate(bases):
         if other != number and len(rows):
             data = along(functions.values.T, data, other)
-    back = data
-    for other, functions in enumerate(bases):
-        if other != number and len(rows):
-            back = along(functions.values, back, other)
-    if len(rows):
-        misfit = (back - values).square().mean().sqrt().item()
     weighted = basis.variances[:, None] * rows.T
     lift = torch.linalg.solve(rows @ weighted, weighted.T).T if len(rows) else rows.T
     free = torch.linalg.qr(rows.T, mode="complete").Q[:, len(rows) :]
-    return AxisConditions(rows, data, misfit, free, lift)
+    return AxisConditions(rows, wave_rows, data, free, lift)
 
 
 def parts_of(problem: Problem, grid: Grid, number: int) -> list[str]:

@@ -10,13 +10,14 @@ from typing import Any, ClassVar
 
 import torch
 from jaxtyping import Float64
+from sympy.core.function import AppliedUndef
 from torch import Tensor
 
 from pdeops.domains import AxisKind, Domain, Field, Grid
 from pdeops.gp.axis_basis import AxisBasis
 from pdeops.gp.boundary_rows import face_factors, face_values
 from pdeops.gp.mixture_kernels import GaussianMixtureKernel, StudentMixtureKernel
-from pdeops.gp.posterior import GaussianProcessReport, GaussianProcessSolution, Posterior, draw_deviations
+from pdeops.gp.posterior import GaussianProcessReport, GaussianProcessSolution, Posterior, draw_errors
 from pdeops.gp.spectral_lines import band_limit, merged, spectral_lines, warn_below_nyquist
 from pdeops.gp.tensor_collocation import Collocated, TensorCollocation
 from pdeops.problems import ManufacturedPoisson, Problem, Transport
@@ -42,7 +43,7 @@ class GaussianProcessSolver:
         length_scales: Lengths to try, in lengths of the axis, in this order; the search ends at one whose
             misfit is that of rounding.
         max_newton_steps: For nonlinear equations.
-        draws: Draws from the posterior for the standard deviation; 0 for none.
+        draws: Draws from the posterior for the standard deviation.
         seed: Of the draws.
 
     Raises:
@@ -64,7 +65,7 @@ class GaussianProcessSolver:
     kernel: str = "gaussian"
     length_scales: tuple[float, ...] = (0.25, 0.125, 0.5, 0.0625)
     max_newton_steps: int = 30
-    draws: int = 64
+    draws: int = 32
     seed: int = 0
 
     def __post_init__(self) -> None:
@@ -74,8 +75,8 @@ class GaussianProcessSolver:
             raise ValueError(f"kernel: expected one of {sorted(KERNELS)}, got {self.kernel!r}")
         if not self.length_scales or not all(0 < item < math.inf for item in self.length_scales):
             raise ValueError(f"length_scales: expected positive numbers, got {self.length_scales}; try (0.25,)")
-        if self.max_newton_steps < 1 or self.draws < 0:
-            raise ValueError("max_newton_steps, draws: expected at least 1 and 0")
+        if self.max_newton_steps < 1 or self.draws < 1:
+            raise ValueError("max_newton_steps, draws: expected at least 1 of each")
 
     @property
     def settings(self) -> dict[str, Any]:
@@ -94,8 +95,8 @@ class GaussianProcessSolver:
             return "expected a steady problem for one unknown"
         if len(problem.equations) != 1 or problem.boundary is None:
             return "expected one equation with boundary conditions"
-        if not isinstance(problem.equations[0].lhs - problem.equations[0].rhs, object):
-            return None
+        if problem.conormal_coefficient.atoms(AppliedUndef):
+            return "expected a coefficient of diffusion that is no input"
         try:
             rows = sum(len(face_factors(problem, domain, n)) for n in range(domain.dimension))
         except (ValueError, KeyError, TypeError) as error:
@@ -141,10 +142,8 @@ class GaussianProcessSolver:
         output = problem.outputs[0]
         names, units = (output.name,), (output.unit,)
         mean = torch.stack([posterior.mean(domain) for posterior in posteriors])[:, None]
-        spread = None
-        if self.draws:
-            deviation = torch.stack([posterior.standard_deviation(domain) for posterior in posteriors])
-            spread = Field(deviation[:, None], domain, names, units)
+        deviation = torch.stack([posterior.standard_deviation(domain) for posterior in posteriors])
+        spread = Field(deviation[:, None], domain, names, units)
         report = self._report([found for _, found, _ in solved], solved[0][2], time.perf_counter() - started)
         return GaussianProcessSolution(
             mean, domain, names, units, standard_deviation=spread, posteriors=posteriors, report=report
@@ -173,12 +172,8 @@ class GaussianProcessSolver:
                 f"Newton's method did not come to rest in {found.iterations} steps, residual "
                 f"{found.history[-1]:.1e}; try more points or a smaller nonlinearity"
             )
-        deviations = (
-            draw_deviations(collocation, found, self.draws, self.seed)
-            if self.draws
-            else found.coefficients.new_zeros(1, *found.coefficients.shape)
-        )
-        return Posterior(collocation.bases, found.coefficients, deviations), found, scale
+        drawn, solved = draw_errors(collocation, found, self.draws, self.seed)
+        return Posterior(collocation.bases, found.coefficients, drawn, solved), found, scale
 
     def _report(self, found: list[Collocated], scale: float, seconds: float) -> GaussianProcessReport:
         longest = max(len(item.history) for item in found)

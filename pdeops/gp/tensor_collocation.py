@@ -90,6 +90,10 @@ class TensorCollocation:
             for number, basis in enumerate(self.bases)
             for order in {0, *(orders[number] for orders in self.equation.symbols)}
         }
+        self.wave_tables = {
+            (number, order): self.bases[number].waves(self.bases[number].points, order).to(device)
+            for number, order in self.tables
+        }
 
     def lifted(self, data: Sequence[Tensor]) -> Float64[Tensor, "*ranks"]:
         """Most likely coefficients that meet boundary data, from `AxisConditions.data` of each axis."""
@@ -109,6 +113,27 @@ class TensorCollocation:
             for number, order in enumerate(orders):
                 values = along(self.tables[number, order], values, number)
             result[orders] = values
+        return result
+
+    def wave_derivatives(self, waves: Float64[Tensor, "*waves"]) -> dict[Orders, Float64[Tensor, " *shape"]]:
+        """Derivatives of a function given by all waves of the prior, as `derivatives`."""
+        result = {}
+        for orders in self.equation.symbols:
+            values = waves
+            for number, order in enumerate(orders):
+                values = along(self.wave_tables[number, order], values, number)
+            result[orders] = values
+        return result
+
+    def wave_faces(self, waves: Float64[Tensor, "*waves"]) -> list[Tensor]:
+        """Boundary data of such a function, as `lifted` takes it."""
+        result = []
+        for number, condition in enumerate(self.conditions):
+            data = along(condition.wave_rows, waves.cpu(), number)
+            for other, basis in enumerate(self.bases):
+                if other != number:
+                    data = along(basis.values.T @ basis.waves(basis.points, 0), data, other)
+            result.append(data)
         return result
 
     def tested(self, values: Tensor) -> Float64[Tensor, "*free"]:
