@@ -34,7 +34,9 @@ def associative_scan(combine: Callable[[Element, Element], Element], elements: E
     length = len(elements[0])
     if length == 1:
         return elements
-    pairs = combine(tuple(part[: length - 1 : 2] for part in elements), tuple(part[1::2] for part in elements))
+    pairs = combine(
+        tuple(part[: length - 1 : 2] for part in elements), tuple(part[1::2] for part in elements)
+    )
     odd = associative_scan(combine, pairs)
     rest = tuple(part[2::2] for part in elements)
     if len(rest[0]) == 0:

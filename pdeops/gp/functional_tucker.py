@@ -48,7 +48,7 @@ class FunctionalTucker:
         ValueError: An option is not among the choices.
 
     Attributes:
-        bounds: Evidence bound after each sweep of the chosen start, for values of variance 1.
+        bounds: Evidence bound after each sweep of the chosen start, for values of mean square 1.
         converged: Whether the tolerance was reached.
 
     Good values: smoothness 2.5 and a Tucker core of rank 3 to 6 for smooth fields of PDEs; CP for a sum of
@@ -117,19 +117,19 @@ class FunctionalTucker:
 
         Args:
             indices: Coordinates of the entries, one column a mode, in any units.
-            values: Their values; mean and spread are taken off and put back.
+            values: Their values. They are scaled inside, not shifted: a constant added to them takes a rank.
 
         Returns:
             The model itself.
 
         Raises:
-            ValueError: The data are empty, not finite or constant, or the ranks do not fit the modes.
+            ValueError: The data are empty, not finite or zero, or the ranks do not fit the modes.
             FloatingPointError: Every start broke down.
         """
         coordinates, data = self._checked(indices, values)
         ranks = (self.ranks,) * coordinates.shape[1] if isinstance(self.ranks, int) else tuple(self.ranks)
-        self.offset, self.scale = data.mean().item(), data.std(correction=0).item()
-        data = (data - self.offset) / self.scale
+        self.scale = data.square().mean().sqrt().item()
+        data = data / self.scale
         trials = range(self.seed, self.seed + self.starts)
         short = min(TRIAL_SWEEPS, self.sweeps)
         best: VariationalTucker | None = None
@@ -179,11 +179,11 @@ class FunctionalTucker:
                 f"got {indices.shape[1]}; try one column a mode of the data"
             )
         mean, variance = posterior.moments(indices.to(posterior.values))
-        return self.offset + self.scale * mean, self.scale**2 * variance
+        return self.scale * mean, self.scale**2 * variance
 
     @property
     def posterior(self) -> VariationalTucker:
-        """The fitted posterior, of the values less their mean and over their spread.
+        """The fitted posterior, of the values over their root mean square.
 
         Raises:
             RuntimeError: The model has not been fitted.
@@ -203,8 +203,8 @@ class FunctionalTucker:
         return [functions.length_scales for functions in self.posterior.functions]
 
     def _learns(self, sweep: int) -> bool:
-        """Kernels wait until the functions have taken shape."""
-        return self.learn_kernel and sweep >= 3
+        """Kernels wait until the functions have taken shape; later a gradient in every sweep is dear."""
+        return self.learn_kernel and sweep >= 3 and (sweep < TRIAL_SWEEPS or sweep % 4 == 0)
 
     def _start(
         self, coordinates: Tensor, data: Tensor, ranks: tuple[int, ...], seed: int
@@ -229,7 +229,9 @@ class FunctionalTucker:
             )
         coordinates, data = indices.detach().double(), values.detach().double()
         if not bool(coordinates.isfinite().all() and data.isfinite().all()):
-            raise ValueError("FunctionalTucker: expected finite numbers, got some that are not; try to drop them")
-        if not data.std(correction=0) > 0:
-            raise ValueError("FunctionalTucker: expected values that vary, got a constant; nothing to learn")
+            raise ValueError(
+                "FunctionalTucker: expected finite numbers, got some that are not; try to drop them"
+            )
+        if not data.abs().max() > 0:
+            raise ValueError("FunctionalTucker: expected values other than zero, got zeros; nothing to learn")
         return coordinates, data

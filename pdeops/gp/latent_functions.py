@@ -12,7 +12,7 @@ from pdeops.gp.kalman import LinearGaussianChain
 from pdeops.gp.state_space import FAR, MaternStateSpace
 
 FIRST_STEP, LARGEST_STEP = 0.1, 0.5
-"""Steps of the logarithms of the kernels' parameters."""
+"""Steps of the logarithms of the kernels' parameters, the first one and any."""
 
 
 class LatentFunctions:
@@ -53,8 +53,8 @@ class LatentFunctions:
         # Logarithms of length scales (first row) and standard deviations (second row).
         self.kernel = self.points.new_zeros(2, number)
         self.kernel[0] = math.log(length_scale * reach)
-        self._step = torch.full_like(self.kernel, FIRST_STEP)
-        self._slope = torch.zeros_like(self.kernel)
+        self._inverse: Tensor | None = None
+        self._last: tuple[Tensor, Tensor] | None = None
         self.means = self._draw(generator)
         self.seconds = self.means[:, :, None] * self.means[:, None, :]
         self.precisions = self.points.new_zeros(count, number, number)
@@ -86,12 +86,12 @@ class LatentFunctions:
             learn_kernel: Whether to move the kernels' parameters uphill first.
         """
         self.precisions, self.shifts = precisions, shifts
-        if learn_kernel:
-            self._climb()
-        self.means, covariances = self.at(self.points)
-        self.seconds = covariances + self.means[:, :, None] * self.means[:, None, :]
-        expected = (shifts * self.means).sum() - (precisions * self.seconds).sum() / 2
-        self.divergence = (expected - self.log_normaliser(self.kernel)).item()
+        chain = self._climb() if learn_kernel else self._chain(self.points, precisions, shifts, self.kernel)
+        with torch.no_grad():
+            self.means, covariances = self._values(*chain.smooth(), self.kernel)
+            self.seconds = covariances + self.means[:, :, None] * self.means[:, None, :]
+            expected = (shifts * self.means).sum() - (precisions * self.seconds).sum() / 2
+            self.divergence = (expected - self._normaliser(chain, self.kernel)).item()
 
     def at(
         self, points: Float64[Tensor, " query"]
@@ -110,11 +110,9 @@ class LatentFunctions:
             precisions = self.precisions.new_zeros(len(union), *self.precisions.shape[1:])
             shifts = self.shifts.new_zeros(len(union), *self.shifts.shape[1:])
             precisions[known], shifts[known] = self.precisions, self.shifts
-            means, covariances = self._chain(union, precisions, shifts, self.kernel).smooth()
-            scales = self.standard_deviations
-            first = slice(0, None, self.state_space.order)
-            means, covariances = means[:, first] * scales, covariances[:, first, first]
-            return means[wanted], (covariances * scales[:, None] * scales)[wanted]
+            chain = self._chain(union, precisions, shifts, self.kernel)
+            means, covariances = self._values(*chain.smooth(), self.kernel)
+            return means[wanted], covariances[wanted]
 
     def log_normaliser(self, kernel: Float64[Tensor, "2 number"]) -> Float64[Tensor, ""]:
         r"""Logarithm of the prior expectation of the messages.
@@ -127,38 +125,62 @@ class LatentFunctions:
         Returns:
             The logarithm.
         """
-        chain = self._chain(self.points, self.precisions, self.shifts, kernel)
-        means, covariances = chain.predictions()
-        scales = kernel[1].exp()
-        first = slice(0, None, self.state_space.order)
-        means = means[:, first] * scales
-        covariances = covariances[:, first, first] * scales[:, None] * scales
-        identity = torch.eye(len(scales)).to(covariances)
+        return self._normaliser(self._chain(self.points, self.precisions, self.shifts, kernel), kernel)
+
+    def _normaliser(self, chain: LinearGaussianChain, kernel: Tensor) -> Tensor:
+        means, covariances = self._values(*chain.predictions(), kernel)
+        identity = torch.eye(means.shape[1]).to(means)
         pull = self.shifts - (self.precisions @ means[..., None]).squeeze(-1)
         system = identity + covariances @ self.precisions
-        moved = torch.linalg.solve(system, (covariances @ pull[..., None])).squeeze(-1)
-        # Half the sum of the two is the exponent at the prediction, left and right of the quadratic term.
-        exponents = pull * moved + (self.shifts + pull) * means
+        moved = torch.linalg.solve(system, covariances @ pull[..., None]).squeeze(-1)
+        # Twice the exponent at the prediction, and what the messages pull it up from there.
+        exponents = (self.shifts + pull) * means + pull * moved
         return (exponents.sum() - torch.linalg.slogdet(system).logabsdet.sum()) / 2
 
-    def _climb(self) -> None:
-        """One step of the kernels' parameters by the signs of the slopes; kept only if it is uphill."""
+    def _values(self, means: Tensor, covariances: Tensor, kernel: Tensor) -> tuple[Tensor, Tensor]:
+        """Moments of the functions from those of the states, each of which has prior variance 1."""
+        first, scales = slice(0, None, self.state_space.order), kernel[1].exp()
+        return means[:, first] * scales, covariances[:, first, first] * scales[:, None] * scales
+
+    def _climb(self) -> LinearGaussianChain:
+        """One quasi-Newton step of the kernels' parameters; kept only if it is uphill."""
         kernel = self.kernel.clone().requires_grad_()
-        height = self.log_normaliser(kernel)
+        chain = self._chain(self.points, self.precisions, self.shifts, kernel)
+        height = self._normaliser(chain, kernel)
         (slope,) = torch.autograd.grad(height, kernel)
-        agreement = torch.sign(slope * self._slope)
-        factor = torch.where(agreement > 0, 1.5, torch.where(agreement < 0, 0.4, 1.0))
-        self._step = (self._step * factor).clamp(1e-4, LARGEST_STEP)
-        self._slope = slope
-        candidate = self.kernel + self._step * torch.sign(slope)
+        inverse = self._bend(slope.flatten())
+        step = (inverse @ slope.flatten()).reshape_as(kernel)
+        candidate = self.kernel + step * (LARGEST_STEP / step.abs().max().clamp_min(LARGEST_STEP))
         candidate[0].clamp_(math.log(self.shortest), math.log(self.longest))
         with torch.no_grad():
-            if self.log_normaliser(candidate) > height:
+            moved = self._chain(self.points, self.precisions, self.shifts, candidate)
+            if self._normaliser(moved, candidate) > height:
                 self.kernel = candidate
-            else:
-                self._step = self._step * 0.3
+                return moved
+        self._inverse = inverse / 4
+        return chain
 
-    def _chain(self, points: Tensor, precisions: Tensor, shifts: Tensor, kernel: Tensor) -> LinearGaussianChain:
+    def _bend(self, slope: Tensor) -> Tensor:
+        """The inverse curvature by the formula of Broyden, Fletcher, Goldfarb and Shanno.
+
+        The messages have changed since the last slope was taken, but little once the fit is near its end.
+        """
+        place = self.kernel.flatten()
+        identity = torch.eye(len(place)).to(place)
+        if self._inverse is None:
+            self._inverse = identity * FIRST_STEP / slope.abs().max().clamp_min(1e-300)
+        if self._last is not None:
+            moved, bent = place - self._last[0], self._last[1] - slope
+            product = moved @ bent
+            if product > 1e-10 * moved.norm() * bent.norm():
+                left = identity - torch.outer(moved, bent) / product
+                self._inverse = left @ self._inverse @ left.T + torch.outer(moved, moved) / product
+        self._last = (place, slope)
+        return self._inverse
+
+    def _chain(
+        self, points: Tensor, precisions: Tensor, shifts: Tensor, kernel: Tensor
+    ) -> LinearGaussianChain:
         """The states of all functions side by side, each of prior variance 1."""
         order, number = self.state_space.order, kernel.shape[1]
         gaps = points.diff()[:, None] * self.state_space.rate(kernel[0].exp())
@@ -187,8 +209,7 @@ class LatentFunctions:
         frequencies = (normal[..., 0] / chi).to(self.points) / self.length_scales[:, None]
         sizes = math.sqrt(2 / waves)
         values = self.points.new_zeros(len(self.points), number)
+        places = (self.points - self.points[0])[:, None]
         for wave in range(waves):
-            values += sizes * torch.cos(
-                self.points[:, None] * frequencies[:, wave] + phases[:, wave].to(self.points)
-            )
+            values += sizes * torch.cos(places * frequencies[:, wave] + phases[:, wave].to(places))
         return values

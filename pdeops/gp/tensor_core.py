@@ -137,7 +137,9 @@ class CanonicalCore(TensorCore):
 
     def __init__(self, ranks: tuple[int, ...]) -> None:
         if len(set(ranks)) != 1:
-            raise ValueError(f"CanonicalCore: expected one rank for all modes, got {ranks}; try core='tucker'")
+            raise ValueError(
+                f"CanonicalCore: expected one rank for all modes, got {ranks}; try core='tucker'"
+            )
         self.ranks = ranks
 
     @property

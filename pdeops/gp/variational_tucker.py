@@ -17,7 +17,7 @@ WEAK = 1e-3
 """Shape and rate of the Gamma prior of the precision of the noise: a thousandth of an observation."""
 
 FIRST_NOISE = 0.1
-"""First guess of the noise's variance, where it is learned, for values of variance 1."""
+"""First guess of the noise's variance, where it is learned, for values of mean square 1."""
 
 
 @dataclass
@@ -31,7 +31,7 @@ class VariationalTucker:
     the evidence lower bound cannot fall, so no damping is needed, and a fall means numbers have broken down.
 
     Args:
-        values: Data y, shape (entries,), of mean about 0 and variance about 1.
+        values: Data y, shape (entries,), of mean square about 1.
         functions: The latent functions, one object a mode.
         core: How they are joined.
         noise_variance: Variance of the noise if it is known, or None to learn it.
@@ -61,9 +61,7 @@ class VariationalTucker:
         """
         for mode, functions in enumerate(self.functions):
             precisions, shifts = self.core.messages(self._entries(), mode)
-            functions.update(
-                self.precision * precisions, self.precision * shifts, learn_kernel=learn_kernel
-            )
+            functions.update(self.precision * precisions, self.precision * shifts, learn_kernel=learn_kernel)
         misfit = max(self.core.update(self._entries(), self.precision), 0.0)
         bound = self._update_noise(misfit) - self.core.divergence
         bound -= sum(functions.divergence for functions in self.functions)
