@@ -1,4 +1,4 @@
-"""Functions of one coordinate that span what a Gaussian process can be: its covariance in square-root form."""
+"""Functions of one coordinate that span a Gaussian process: its covariance in square-root form."""
 
 from __future__ import annotations
 
@@ -18,13 +18,14 @@ LARGEST_SHARE = 0.8
 
 
 class AxisBasis:
-    r"""Orthonormal functions :math:`\varphi_k` with variances :math:`\lambda_k`: :math:`k \approx \sum_k \lambda_k
-    \varphi_k(x)\, \varphi_k(x')`.
+    r"""Functions :math:`\varphi_k`, orthonormal on the points of an axis, that add up to a covariance.
+
+    .. math:: k(x, x') = \sum_k \lambda_k\, \varphi_k(x)\, \varphi_k(x')
 
     By Poisson's summation the covariance, repeated with a period P beyond the axis, is a sum over the waves
     :math:`n / P` with the variances :math:`S(n/P)/P` from the spectral density. The singular value
-    decomposition of these waves at the points of the axis gives the eigenvectors of the covariance matrix from
-    its square root: directions are good down to variances of 1e-26 of the largest, where those of the matrix
+    decomposition of these waves at the points of the axis gives the eigenvectors of the covariance matrix
+    from its square root: directions are good down to variances of 1e-26 of the largest, where those of the matrix
     itself are lost in rounding at 1e-15. Derivatives of waves are exact to any order.
 
     Args:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import time
+import warnings
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from typing import Any, ClassVar
@@ -18,13 +19,20 @@ from pdeops.gp.axis_basis import AxisBasis
 from pdeops.gp.boundary_rows import face_factors, face_values
 from pdeops.gp.mixture_kernels import GaussianMixtureKernel, StudentMixtureKernel
 from pdeops.gp.posterior import GaussianProcessReport, GaussianProcessSolution, Posterior, draw_errors
-from pdeops.gp.spectral_lines import band_limit, merged, spectral_lines, warn_below_nyquist
+from pdeops.gp.spectral_lines import (
+    UnderResolvedWarning,
+    band_limit,
+    merged,
+    spectral_lines,
+    warn_below_nyquist,
+)
 from pdeops.gp.tensor_collocation import Collocated, TensorCollocation
 from pdeops.problems import ManufacturedPoisson, Problem, Transport
 
 KERNELS = {"gaussian": GaussianMixtureKernel, "student": StudentMixtureKernel}
 MISFIT_AT_REST = 1e-12
 REFINEMENT = 8
+LARGE_MISFIT = 0.05
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -74,7 +82,9 @@ class GaussianProcessSolver:
         if self.kernel not in KERNELS:
             raise ValueError(f"kernel: expected one of {sorted(KERNELS)}, got {self.kernel!r}")
         if not self.length_scales or not all(0 < item < math.inf for item in self.length_scales):
-            raise ValueError(f"length_scales: expected positive numbers, got {self.length_scales}; try (0.25,)")
+            raise ValueError(
+                f"length_scales: expected positive numbers, got {self.length_scales}; try (0.25,)"
+            )
         if self.max_newton_steps < 1 or self.draws < 1:
             raise ValueError("max_newton_steps, draws: expected at least 1 of each")
 
@@ -129,7 +139,9 @@ class GaussianProcessSolver:
         if reason is not None or not isinstance(domain, Grid):
             raise ValueError(f"{type(self).__name__} for {problem.name}: {reason}; try another solver")
         if times is not None:
-            raise ValueError(f"{problem.name}: expected times=None for a steady problem, got {times.tolist()}")
+            raise ValueError(
+                f"{problem.name}: expected times=None for a steady problem, got {times.tolist()}"
+            )
         problem.check_inputs(inputs)
         started = time.perf_counter()
         check_resolution(problem, domain)
@@ -172,12 +184,21 @@ class GaussianProcessSolver:
                 f"Newton's method did not come to rest in {found.iterations} steps, residual "
                 f"{found.history[-1]:.1e}; try more points or a smaller nonlinearity"
             )
+        if found.misfit > LARGE_MISFIT:
+            warnings.warn(
+                f"{problem.name}: the equation is met to {found.misfit:.1e} of its largest term only; the "
+                "grid or the kernel does not hold the solution: try more points or other length scales",
+                UnderResolvedWarning,
+                stacklevel=3,
+            )
         drawn, solved = draw_errors(collocation, found, self.draws, self.seed)
         return Posterior(collocation.bases, found.coefficients, drawn, solved), found, scale
 
     def _report(self, found: list[Collocated], scale: float, seconds: float) -> GaussianProcessReport:
         longest = max(len(item.history) for item in found)
-        history = torch.tensor([item.history + item.history[-1:] * (longest - len(item.history)) for item in found])
+        history = torch.tensor(
+            [item.history + item.history[-1:] * (longest - len(item.history)) for item in found]
+        )
         misfit = max(item.misfit for item in found)
         ranks = " x ".join(map(str, found[0].coefficients.shape))
         return GaussianProcessReport(
@@ -236,7 +257,9 @@ def check_resolution(problem: Problem, grid: Grid) -> None:
         count = REFINEMENT * axis.num_points
         finer = Grid(
             tuple(
-                replace(other, num_points=count if n == number else min(other.num_points, 33), kind=AxisKind.NODES)
+                replace(
+                    other, num_points=count if n == number else min(other.num_points, 33), kind=AxisKind.NODES
+                )
                 for n, other in enumerate(grid.axes)
             )
         )

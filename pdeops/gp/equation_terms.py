@@ -20,8 +20,8 @@ Orders = tuple[int, ...]
 class EquationTerms:
     r"""The residual :math:`F(x, D^\alpha u, \dots)` of a steady equation for one unknown.
 
-    Read off the problem's SymPy equation: derivatives are written out, each becomes a symbol, and the Jacobian
-    is :math:`\sum_\alpha \partial F / \partial (D^\alpha u)\, D^\alpha`.
+    Read off the problem's SymPy equation: derivatives are written out, each becomes a symbol, and the
+    Jacobian is :math:`\sum_\alpha \partial F / \partial (D^\alpha u)\, D^\alpha`.
 
     Args:
         problem: A steady problem with one output.
@@ -41,10 +41,12 @@ class EquationTerms:
             orders = [0] * len(names)
             for coordinate, order in atom.variable_count:
                 orders[names.index(coordinate.name)] += int(order)
-            renamed[atom] = self.symbols[tuple(orders)] = sympy.Symbol("unknown_" + "_".join(map(str, orders)))
+            renamed[atom] = self.symbols[tuple(orders)] = sympy.Symbol(
+                "unknown_" + "_".join(map(str, orders))
+            )
         zero = (0,) * len(names)
         renamed[unknown] = self.symbols[zero] = sympy.Symbol("unknown")
-        # From the highest order down: a lower derivative is not a part of a higher one in SymPy's trees, but u is.
+        # A tree is replaced from the top, so u inside of a derivative is not touched.
         self.residual_expression = expression.xreplace(renamed)
         self.slopes = {
             orders: slope

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Inexact
 from torch import Tensor
 
 from pdeops.domains import Axis, AxisKind
@@ -55,7 +55,7 @@ class KernelFactor:
         return lags[offset.abs()] * signs
 
     def solve(self, values: Float[Tensor, "points columns"]) -> Float[Tensor, "points columns"]:
-        """Return :math:`(K + \\epsilon I)^{-1}` times a matrix."""
+        r"""Return :math:`(K + \epsilon I)^{-1}` times a matrix."""
         return torch.cholesky_solve(values, self.cholesky)
 
     def derivative_matrix(self, order: int) -> Float[Tensor, "points points"]:
@@ -79,10 +79,12 @@ def kronecker_log_determinant(factors: Sequence[KernelFactor]) -> Float[Tensor, 
     """
     sizes = torch.tensor([factor.axis.num_points for factor in factors])
     total = int(sizes.prod())
-    return torch.stack([total // int(n) * f.log_determinant for n, f in zip(sizes, factors, strict=True)]).sum()
+    return torch.stack(
+        [total // int(n) * f.log_determinant for n, f in zip(sizes, factors, strict=True)]
+    ).sum()
 
 
-def along(matrix: Float[Tensor, "rows columns"], values: Tensor, axis: int) -> Tensor:
+def along(matrix: Inexact[Tensor, "rows columns"], values: Tensor, axis: int) -> Tensor:
     """Apply a matrix along one axis of a tensor.
 
     Args:

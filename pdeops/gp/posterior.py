@@ -1,4 +1,4 @@
-"""What a Gaussian process knows of a solution: its mean and standard deviation, anywhere, with derivatives."""
+"""What a Gaussian process knows of a solution: mean and standard deviation, anywhere, with derivatives."""
 
 from __future__ import annotations
 
@@ -47,9 +47,13 @@ class Posterior:
         """
         return self._on(grid, orders, self.coefficients[None])[0]
 
-    def standard_deviation(self, grid: Grid, orders: Sequence[int] | None = None) -> Float64[Tensor, " *shape"]:
-        """Posterior standard deviation, see `mean`; its own relative error is about one over the root of
-        twice the number of draws."""
+    def standard_deviation(
+        self, grid: Grid, orders: Sequence[int] | None = None
+    ) -> Float64[Tensor, " *shape"]:
+        """Posterior standard deviation, see `mean`.
+
+        Its own relative error is about one over the root of twice the number of draws.
+        """
         errors = self._on(grid, orders, self.solved) - self._waves_on(grid, orders, self.drawn)
         return errors.square().mean(dim=0).sqrt()
 

@@ -6,7 +6,6 @@ from collections.abc import Sequence
 
 import scipy.linalg
 import torch
-from jaxtyping import Float64
 from torch import Tensor
 
 from pdeops.gp.kernel_factor import along
@@ -23,7 +22,7 @@ class SeparableInverse:
         constant: The number c.
     """
 
-    def __init__(self, matrices: Sequence[Float64[Tensor, "size size"]], constant: float) -> None:
+    def __init__(self, matrices: Sequence[Tensor], constant: float) -> None:
         first = matrices[0]
         identity = torch.eye(len(first), dtype=first.dtype, device=first.device)
         self.matrices = [first + constant * identity, *matrices[1:]]

@@ -64,7 +64,7 @@ def spectral_lines(values: Float[Tensor, "points columns"], spacing: float) -> F
     return frequencies[1:-1][peak]
 
 
-def merged(lines: Float64[Tensor, " lines"], distance: float) -> Float64[Tensor, " lines"]:
+def merged(lines: Float64[Tensor, " found"], distance: float) -> Float64[Tensor, " kept"]:
     """Sorted frequencies without those that are nearer to their lower neighbour than a distance."""
     kept: list[float] = []
     for line in sorted(lines.tolist()):

@@ -48,10 +48,10 @@ class Collocated:
 
 
 class TensorCollocation:
-    r"""Solves an equation for :math:`u = \sum_{ij} c_{ij}\, \varphi_i(x)\, \psi_j(y)`, in one to three dimensions.
+    r"""Solves an equation for :math:`u = \sum_{ij} c_{ij}\, \varphi_i(x)\, \psi_j(y)` in up to three dimensions.
 
-    The coefficients are the most likely ones for the boundary data plus a part that the boundary does not see;
-    for this part the residual at the points of the grid is tested with the same functions, so the number of
+    The coefficients are the most likely ones for the boundary data plus a part that the boundary does not
+    see; for this part the residual at the points of the grid is tested with the same functions, so the number of
     equations is that of the unknowns. A solution among the functions is met exactly, as its residual vanishes
     at all points. Newton's method; each linear system by GMRES, with the inverse for constant coefficients,
     axis by axis, in front of it. No matrix joins two axes.
@@ -100,9 +100,7 @@ class TensorCollocation:
         result = torch.zeros([basis.rank for basis in self.bases], dtype=torch.float64)
         for number, (condition, given) in enumerate(zip(self.conditions, data, strict=True)):
             if len(condition.rows):
-                result = result + along(
-                    condition.lift, given - along(condition.rows, result, number), number
-                )
+                result = result + along(condition.lift, given - along(condition.rows, result, number), number)
         return result.to(self.equation.device)
 
     def derivatives(self, coefficients: Tensor) -> dict[Orders, Float64[Tensor, " *shape"]]:
@@ -206,21 +204,24 @@ class LinearisedSystem:
 
     def __init__(self, collocation: TensorCollocation, coefficients: Mapping[Orders, Tensor]) -> None:
         self.collocation, self.coefficients = collocation, coefficients
-        self.inverse = SeparableInverse(self._axis_matrices(), self._constant())
+        alone = collocation.grid.dimension == 1
+        self.inverse = SeparableInverse(self._axis_matrices(), 0.0 if alone else self._constant())
 
     def _constant(self) -> float:
         zero = (0,) * self.collocation.grid.dimension
         return self.coefficients[zero].mean().item() if zero in self.coefficients else 0.0
 
-    def _axis_matrices(self) -> list[Float64[Tensor, "free free"]]:
+    def _axis_matrices(self) -> list[Tensor]:
+        """Terms of one axis each: with mean coefficients, in one dimension exactly."""
         outer = self.collocation
+        alone = outer.grid.dimension == 1
         matrices = []
         for number, (test, free) in enumerate(zip(outer.tests, outer.free, strict=True)):
             matrix = torch.zeros(free.shape[1], free.shape[1], dtype=torch.float64, device=free.device)
             for orders, values in self.coefficients.items():
-                if orders[number] > 0 and sum(orders) == orders[number]:
-                    table = outer.tables[number, orders[number]]
-                    matrix = matrix + values.mean() * (test.T @ (table @ free))
+                if alone or (orders[number] > 0 and sum(orders) == orders[number]):
+                    factor = values[:, None] if alone else values.mean()
+                    matrix = matrix + test.T @ (factor * (outer.tables[number, orders[number]] @ free))
             matrices.append(matrix)
         return matrices
 

@@ -91,7 +91,9 @@ class ManufacturedPoisson(EllipticProblem):
 class ManufacturedAllenCahn(ManufacturedPoisson):
     r"""The steady Allen-Cahn equation with the source and the boundary values of a chosen solution.
 
-    .. math:: -D \Delta u + r (u^3 - u) = -D \Delta u^* + r (u^{*3} - u^*), \qquad u = u^* \text{ on the boundary}
+    .. math:: -D \Delta u + r (u^3 - u) = f, \qquad u = u^* \text{ on the boundary}
+
+    with the f of :math:`u^*`.
 
     Args:
         dimension: See `ManufacturedPoisson`.
