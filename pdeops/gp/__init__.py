@@ -1,13 +1,18 @@
 """Gaussian processes with structure: on tensor grids, and in the factors of a tensor decomposition."""
 
 from pdeops.gp.direct_solver import GaussianProcessSolver
+from pdeops.gp.functional_tucker import FunctionalTucker
 from pdeops.gp.joint_solver import JointGaussianProcessSolver, JointModel
+from pdeops.gp.kalman import LinearGaussianChain
 from pdeops.gp.kernel_factor import KernelFactor, kronecker_log_determinant
 from pdeops.gp.mixture_kernels import GaussianMixtureKernel, MixtureKernel, StudentMixtureKernel
 from pdeops.gp.posterior import GaussianProcessReport, GaussianProcessSolution, Posterior
+from pdeops.gp.scattered_field import posterior_field, scatter
 from pdeops.gp.spectral_lines import UnderResolvedWarning, spectral_lines
+from pdeops.gp.state_space import MaternStateSpace
 
 __all__ = [
+    "FunctionalTucker",
     "GaussianMixtureKernel",
     "GaussianProcessReport",
     "GaussianProcessSolution",
@@ -15,10 +20,14 @@ __all__ = [
     "JointGaussianProcessSolver",
     "JointModel",
     "KernelFactor",
+    "LinearGaussianChain",
+    "MaternStateSpace",
     "MixtureKernel",
     "Posterior",
     "StudentMixtureKernel",
     "UnderResolvedWarning",
     "kronecker_log_determinant",
+    "posterior_field",
+    "scatter",
     "spectral_lines",
 ]

@@ -4,6 +4,7 @@ import math
 
 import pytest
 import torch
+
 from pdeops.gp.functional_tucker import FunctionalTucker
 
 
@@ -44,7 +45,7 @@ def second_trajectory(t):
 
 
 def test_published_trajectories():
-    """Noise-free product of two known functions, 675 of 90 x 90 entries; published error 0.004 on the rest."""
+    """Noise-free product of two known functions, 675 of 90 x 90 entries; published error: 0.004."""
     axis = torch.linspace(0, 1, 90, dtype=torch.float64)
     chosen = torch.randperm(8100)[:1350]
     indices = torch.cartesian_prod(axis, axis)[chosen]

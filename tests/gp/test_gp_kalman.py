@@ -2,6 +2,7 @@
 
 import pytest
 import torch
+
 from pdeops.gp.associative_scan import associative_scan
 from pdeops.gp.kalman import LinearGaussianChain
 

@@ -4,6 +4,7 @@ import math
 
 import pytest
 import torch
+
 from pdeops.gp.latent_functions import LatentFunctions
 from pdeops.gp.state_space import MaternStateSpace
 

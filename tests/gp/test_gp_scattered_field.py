@@ -4,6 +4,7 @@ import math
 
 import pytest
 import torch
+
 from pdeops.domains import Field, Grid, disk_mesh
 from pdeops.gp.functional_tucker import FunctionalTucker
 from pdeops.gp.scattered_field import posterior_field, scatter

@@ -5,6 +5,7 @@ import math
 import pytest
 import scipy.linalg
 import torch
+
 from pdeops.gp.state_space import FAR, MaternStateSpace
 
 SMOOTHNESS = (0.5, 1.5, 2.5)
@@ -67,5 +68,5 @@ def test_noise_of_a_small_gap_keeps_its_digits():
 
 
 def test_other_smoothness_is_refused():
-    with pytest.raises(ValueError, match="smoothness: expected 0.5, 1.5 or 2.5, got 1.0; try 1.5"):
+    with pytest.raises(ValueError, match=r"expected 0\.5, 1\.5 or 2\.5, got 1\.0; try 1\.5"):
         MaternStateSpace(1.0)

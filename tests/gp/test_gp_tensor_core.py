@@ -4,6 +4,7 @@ import math
 
 import pytest
 import torch
+
 from pdeops.gp import tensor_core
 from pdeops.gp.tensor_core import CanonicalCore, Entries, TuckerCore
 
