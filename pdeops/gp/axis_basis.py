@@ -25,8 +25,8 @@ class AxisBasis:
     By Poisson's summation the covariance, repeated with a period P beyond the axis, is a sum over the waves
     :math:`n / P` with the variances :math:`S(n/P)/P` from the spectral density. The singular value
     decomposition of these waves at the points of the axis gives the eigenvectors of the covariance matrix
-    from its square root: directions are good down to variances of 1e-26 of the largest, where those of the matrix
-    itself are lost in rounding at 1e-15. Derivatives of waves are exact to any order.
+    from its square root: directions are good down to variances of 1e-26 of the largest, where those of the
+    matrix itself are lost in rounding at 1e-15. Derivatives of waves are exact to any order.
 
     Args:
         kernel: The covariance; only its values are used, not its gradients.

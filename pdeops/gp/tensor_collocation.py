@@ -48,11 +48,11 @@ class Collocated:
 
 
 class TensorCollocation:
-    r"""Solves an equation for :math:`u = \sum_{ij} c_{ij}\, \varphi_i(x)\, \psi_j(y)` in up to three dimensions.
+    r"""Solves an equation for :math:`u = \sum_{ij} c_{ij}\, \varphi_i(x)\, \psi_j(y)`, in 3-D too.
 
     The coefficients are the most likely ones for the boundary data plus a part that the boundary does not
-    see; for this part the residual at the points of the grid is tested with the same functions, so the number of
-    equations is that of the unknowns. A solution among the functions is met exactly, as its residual vanishes
+    see; for this part the residual at the points of the grid is tested with the same functions, so the number
+    of equations is that of the unknowns. A solution among the functions is met exactly, as its residual vanishes
     at all points. Newton's method; each linear system by GMRES, with the inverse for constant coefficients,
     axis by axis, in front of it. No matrix joins two axes.
 
