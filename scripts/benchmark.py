@@ -11,6 +11,7 @@ from pathlib import Path
 NAMES = {
     "operator_speed": "time and memory of a training step, against neuraloperator (default)",
     "architecture_speed": "the same of LSM and MgNO, against their published forms, and of all models",
+    "gp_high_frequency": "Gaussian-process collocation beside the published errors and classical solvers",
     "solver_cost": "time of a classical solve, against the benchmark's recipe",
     "solvers": "the two below: classical solvers beside SciPy, PyAMG and exponax",
     "elliptic_solvers": "time of elliptic solves, against SciPy and PyAMG",
