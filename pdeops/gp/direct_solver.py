@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import time
 import warnings
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any, ClassVar
 
@@ -71,7 +71,7 @@ class GaussianProcessSolver:
     space_order: ClassVar[float | None] = math.inf
 
     kernel: str = "gaussian"
-    length_scales: tuple[float, ...] = (0.25, 0.125, 0.5, 0.0625)
+    length_scales: Sequence[float] = (0.25, 0.125, 0.5, 0.0625)
     max_newton_steps: int = 30
     draws: int = 32
     seed: int = 0

@@ -53,8 +53,8 @@ class TensorCollocation:
     The coefficients are the most likely ones for the boundary data plus a part that the boundary does not
     see; for this part the residual at the points of the grid is tested with the same functions, so the number
     of equations is that of the unknowns. A solution among the functions is met exactly, as its residual
-    vanishes at all points. Newton's method; each linear system by GMRES, with the inverse for constant coefficients,
-    axis by axis, in front of it. No matrix joins two axes.
+    vanishes at all points. Newton's method; each linear system by GMRES, with the inverse for constant
+    coefficients, axis by axis, in front of it. No matrix joins two axes.
 
     Args:
         problem: A steady problem for one unknown.
