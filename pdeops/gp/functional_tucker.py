@@ -51,12 +51,14 @@ class FunctionalTucker:
         bounds: Evidence bound after each sweep of the chosen start, for values of mean square 1.
         converged: Whether the tolerance was reached.
 
-    Good values: smoothness 2.5 and a Tucker core of rank 3 to 6 for smooth fields of PDEs; CP for a sum of
+    Good values: smoothness 2.5 and a Tucker core of rank 3 to 8 for smooth fields of PDEs; CP for a sum of
     few products; at least ten entries for each number rank_k times the points that a length scale resolves.
+    Coordinates of limited precision: a sweep costs by the distinct values of each, not by the entries.
 
-    Failure mode: A front that travels has no low rank: errors stay and intervals are too narrow, for the
-    model, not the noise, is wrong. Variational posteriors of products are somewhat overconfident. Work grows
-    like the product of the ranks squared, and on CP with the cube of the rank.
+    Failure mode: A field of higher rank than the model's: errors stay, are taken for noise, and the intervals
+    are too narrow (a front that travels has no low rank). Functions of different modes are independent in the
+    posterior, which is somewhat overconfident. Work grows like the product of the squared ranks (Tucker) and
+    like the cube of the rank times the states of the kernel. Periodic coordinates are not known as such.
 
     Source: Fang, Yu, Wang, Li, Kirby and Zhe (2024), Functional Bayesian Tucker decomposition for
     continuous-indexed tensor data, ICLR; with missing indices, priors and messages put right.
