@@ -2,8 +2,8 @@
 
 Each problem is solved once by `GaussianProcessSolver` with its default settings, on the grid of its
 configuration. "published" is the best error that the authors of GP-HM logged for the problem, after 1e5 to
-3e6 steps of training, chosen among 20 checkpoints by the test error itself. Errors are relative L2 errors on 300
-(300 x 300) uniform points, between those of the collocation.
+3e6 steps of training, chosen among 20 checkpoints by the test error itself. Errors are relative L2 errors on
+300 (300 x 300) uniform points, between those of the collocation.
 
 The classical solvers work on the same number of points, and their errors are those at their own points. At
 equal error: the first grid of a quarter, 1.2, 1.44, ... quarters of the points with an error of 1e-8 or less,
