@@ -12,6 +12,8 @@ NAMES = {
     "operator_speed": "time and memory of a training step, against neuraloperator (default)",
     "architecture_speed": "the same of LSM and MgNO, against their published forms, and of all models",
     "gp_high_frequency": "Gaussian-process collocation beside the published errors and classical solvers",
+    "deeponet_step": "a training step of DeepONet, against DeepXDE",
+    "operator_derivatives": "a physics-informed step, against nested reverse mode",
     "solver_cost": "time of a classical solve, against the benchmark's recipe",
     "solvers": "the two below: classical solvers beside SciPy, PyAMG and exponax",
     "elliptic_solvers": "time of elliptic solves, against SciPy and PyAMG",
@@ -24,7 +26,7 @@ DEFAULT = "operator_speed"
 
 def main() -> None:
     """Hand the rest of the command line to one benchmark."""
-    listing = "\n".join(f"  {name:<20}{text}" for name, text in NAMES.items())
+    listing = "\n".join(f"  {name:<22}{text}" for name, text in NAMES.items())
     parser = argparse.ArgumentParser(
         description=__doc__,
         epilog=f"benchmarks:\n{listing}",

@@ -26,6 +26,7 @@ from solvers.krylov import (
     gmres,
     minres,
 )
+from solvers.ordinary.initial_value_solver import InitialValueSolver
 from solvers.solver import Solution, Solver, SolveReport, SolverError, SolveStatus
 from solvers.spectral.crank_nicolson_euler_solver import CrankNicolsonEulerSolver
 from solvers.spectral.etdrk4 import ETDRK4Coefficients, etdrk4_step
@@ -53,6 +54,7 @@ __all__ = [
     "FluxBalance",
     "FourierSpace",
     "ImexRungeKuttaSolver",
+    "InitialValueSolver",
     "KrylovResult",
     "Limiter",
     "Multigrid",

@@ -19,6 +19,7 @@ from solvers.elliptic.fast_poisson import FastPoissonSolver
 from solvers.elliptic.finite_volume_multigrid import FiniteVolumeMultigridSolver
 from solvers.elliptic.sparse_finite_difference import SparseFiniteDifferenceSolver
 from solvers.hyperbolic.finite_volume_solver import FiniteVolumeSolver
+from solvers.ordinary.initial_value_solver import InitialValueSolver
 from solvers.solver import Solution, Solver
 from solvers.spectral.crank_nicolson_euler_solver import CrankNicolsonEulerSolver
 from solvers.spectral.explicit_runge_kutta_solver import ExplicitRungeKuttaSolver
@@ -41,6 +42,7 @@ CATALOGUE: tuple[Solver, ...] = (
     FiniteElementSolver(),
     FiniteElementEvolutionSolver(),
     ShapeSolver(),
+    InitialValueSolver(),
 )
 """Solvers with their default settings, the preferred ones first: fast and exact before general."""
 

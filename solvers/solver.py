@@ -288,7 +288,7 @@ def checked_values(
 def initial_values(
     problem: Problem, inputs: Mapping[str, Field], domain: Domain
 ) -> Float64[Tensor, "batch channels *shape"]:
-    """The initial values of a time-dependent problem's outputs: its first inputs, in order.
+    """The initial values of a time-dependent problem's outputs: its initial inputs, or zeros.
 
     Args:
         problem: Names inputs and outputs.
@@ -301,5 +301,13 @@ def initial_values(
     Raises:
         ValueError: See `checked_values`.
     """
-    names = [variable.name for variable in problem.inputs[: len(problem.outputs)]]
+    names = problem.initial_inputs
+    if not names:
+        given = checked_values(problem, problem.inputs[0].name, inputs, domain)
+        return given.new_zeros(len(given), len(problem.outputs), *domain.shape)
     return torch.stack([checked_values(problem, name, inputs, domain) for name in names], dim=1)
+
+
+def static_inputs(problem: Problem) -> list[str]:
+    """Names of the inputs that are no initial values: known functions of space."""
+    return [variable.name for variable in problem.inputs if variable.name not in problem.initial_inputs]

@@ -21,10 +21,17 @@ from pdeops.cli.errors import UserError, section
 from pdeops.cli.options import options
 from pdeops.cli.posing import where
 from pdeops.data import PDEDataModule, Recipe, ReferenceSolver, Store, Window
-from pdeops.domains import Domain
+from pdeops.domains import Domain, Mesh, refine_mesh
 from pdeops.operators import Operator, QueryOperator, SpectralOperator
 from pdeops.problems import Problem
-from pdeops.training import FrequencyRelativeL2, SupervisedOperator, describe, output_points
+from pdeops.training import (
+    FrequencyRelativeL2,
+    PhysicsInformedOperator,
+    SupervisedOperator,
+    describe,
+    output_points,
+    physics_misfit,
+)
 
 
 def generate_data(data: PDEDataModule) -> None:
@@ -80,7 +87,14 @@ def build_recipe(config: DictConfig, problem: Problem) -> Recipe:
     finer = data.solver_resolution
     if mesh is not None and finer is not None:
         raise UserError(
-            f"data.solver_resolution: expected null on a mesh, got {list(finer)}; try refinement=1"
+            f"data.solver_resolution: expected null on a mesh, got {list(finer)}; try "
+            "data.solver_refinement=1"
+        )
+    # Older runs do not know the key.
+    times = data.get("solver_refinement", 0)
+    if mesh is None and times:
+        raise UserError(
+            f"data.solver_refinement: expected 0 on a grid, got {times}; try data.solver_resolution"
         )
     with section("data"):
         domain = build_domain(problem, data.resolution) if mesh is None else mesh
@@ -93,10 +107,19 @@ def build_recipe(config: DictConfig, problem: Problem) -> Recipe:
             seed=data.seed,
             num_validation=data.num_validation,
             num_test=data.num_test,
-            solver_domain=None if finer is None else build_domain(problem, finer),
+            solver_domain=_solver_domain(problem, mesh, finer, times),
             solver_batch_size=data.solver_batch_size,
             dtype=data.dtype,
         )
+
+
+def _solver_domain(
+    problem: Problem, mesh: Mesh | None, finer: Sequence[int] | None, times: int
+) -> Domain | None:
+    """The finer grid or mesh to solve on, or None where it is the stored one."""
+    if mesh is not None and times:
+        return refine_mesh(mesh, times)
+    return None if finer is None else build_domain(problem, finer)
 
 
 def build_times(
@@ -132,6 +155,8 @@ def build_data(config: DictConfig, recipe: Recipe) -> PDEDataModule:
             Path(config.paths.data),
             path=data.path,
             window=window,
+            # Older runs do not know the key.
+            solve_training=data.get("solve_training", True),
             num_queries=data.num_queries,
             batch_size=data.batch_size,
             num_workers=data.num_workers,
@@ -168,7 +193,7 @@ def check_fit(config: DictConfig, factory: partial[Operator], domain: Domain) ->
         raise UserError(f"{operator.__name__} does not fit {problem} {where(domain)}: {reason}")
     # Options such as the number of modes have limits that only construction knows.
     try:
-        trial = factory(1, 1, domain)
+        trial = factory(*trial_arguments(config, operator, domain))
     except (TypeError, ValueError, RuntimeError, ArithmeticError) as error:
         # Layers of torch do not say which option they refuse: sizes below 0 are never right.
         suspects = [
@@ -185,6 +210,27 @@ def check_fit(config: DictConfig, factory: partial[Operator], domain: Domain) ->
             "the configuration of 'loss' does not work: it compares spectral coefficients, which "
             f"{operator.__name__} does not give; try loss=relative_l2"
         )
+
+
+def trial_arguments(config: DictConfig, operator: type[Operator], domain: Domain) -> tuple[Any, ...]:
+    """Arguments that an operator of one variable gets, as far as they are known before there is data."""
+    if not issubclass(operator, QueryOperator):
+        return 1, 1, domain
+    # Options may name the time; its step does not matter.
+    output = output_points(domain, build_window(config), time_step=1.0)
+    return 1, output.num_frames, domain, output
+
+
+def check_training(config: DictConfig, factory: partial[Operator]) -> None:
+    """Raise a UserError when the equations of the problem cannot train the model; before any data is made."""
+    if not issubclass(get_class(config.training._target_), PhysicsInformedOperator):
+        return
+    operator = cast("type[Operator]", factory.func)
+    reason = physics_misfit(operator, build_problem(config), build_window(config))
+    if reason is not None:
+        raise UserError(reason)
+    with section("loss"):
+        instantiate(config.loss)
 
 
 def fitting_models(domain: Domain) -> list[str]:
@@ -215,7 +261,8 @@ def build_operator(config: DictConfig, factory: partial[Operator], data: PDEData
 
 def build_module(config: DictConfig, operator: Operator, data: PDEDataModule) -> SupervisedOperator:
     """Build the Lightning module."""
-    return SupervisedOperator(
+    factory = cast("partial[SupervisedOperator]", instantiate(config.training))
+    return factory(
         operator,
         instantiate(config.loss),
         instantiate(config.optimizer),

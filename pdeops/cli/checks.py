@@ -36,6 +36,7 @@ WHOLE = {
     "data.num_queries": 1,
     "data.num_workers": 0,
     "data.solver_batch_size": 1,
+    "data.solver_refinement": 0,
     "data.generation_workers": 0,
     "data.window.input_frames": 0,
     "data.window.output_frames": 1,

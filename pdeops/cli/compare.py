@@ -160,8 +160,10 @@ def compare(config: DictConfig, overrides: Sequence[str], folder: Path) -> tuple
         check_finished(run, reference)
     resolutions = check_resolutions(config, reference)
 
-    recipe = assembly.build_recipe(reference, assembly.build_problem(reference))
-    assembly.generate_data(assembly.build_data(reference, recipe))
+    # One file, but for models that are trained on equations: theirs holds the held-out samples alone.
+    for needed in (reference, *{run.model: run.config for run in runs}.values()):
+        recipe = assembly.build_recipe(needed, assembly.build_problem(needed))
+        assembly.generate_data(assembly.build_data(needed, recipe))
     curve = equal_error.read_or_measure(reference, config.classical_samples, folder)
     found = {run_name(run): json.loads((run / "result.json").read_text()) for run in others}
     comparison = Comparison(folder, runs, found, resolutions, curve)

@@ -96,6 +96,7 @@ def check(runs: Sequence[PlannedRun]) -> None:
         check_data(run.config, recipe)
         factory = assembly.build_factory(run.config)
         assembly.check_fit(run.config, factory, assembly.training_domain(run.config, recipe))
+        assembly.check_training(run.config, factory)
         check_optimisation(run.config)
 
 

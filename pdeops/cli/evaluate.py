@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import json
-import time
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, cast
 
 import hydra
 import torch
@@ -15,15 +14,24 @@ from omegaconf import DictConfig, OmegaConf
 from pdeops.cli import assembly
 from pdeops.cli.domains import build_domain, has_mesh
 from pdeops.cli.errors import UserError, guard, job, section
-from pdeops.cli.pictures import double, predict, read_pairs
+from pdeops.cli.measuring import measure
 from pdeops.cli.result import print_table
 from pdeops.cli.run_folder import check_run_folder, check_writable, read_config
+from pdeops.cli.sensors import check_sensors, measure_sensors
 from pdeops.data import FieldDataset, Store, StoreSamples
-from pdeops.domains import Field
+from pdeops.domains import Field, SamplingKind
 from pdeops.training import Surrogate, load
 
+COLUMNS = ("relative L2", "relative H1", "pairs", "ms a sample", "run folder")
 
-def evaluate(run: Path, resolution: Sequence[int] | None, device: str, data_folder: Path) -> dict[str, Any]:
+
+def evaluate(
+    run: Path,
+    resolution: Sequence[int] | None,
+    device: str,
+    data_folder: Path,
+    sensors: Sequence[str] = (),
+) -> dict[str, Any]:
     """Measure a run on its test instances.
 
     The test instances are those of the training: the same seeds, so the same functions, on any grid.
@@ -33,12 +41,13 @@ def evaluate(run: Path, resolution: Sequence[int] | None, device: str, data_fold
         resolution: Points an axis; None for the run's own.
         device: ``auto``, ``cpu`` or ``cuda``.
         data_folder: Where data is kept.
+        sensors: Other sets of points to give the inputs at, see `pdeops.domains.resampled_mesh`.
 
     Returns:
         Plain containers with the errors and the time of a sample.
 
     Raises:
-        UserError: The folder is no run, or the run has no test data.
+        UserError: The folder is no run, the run has no test data, or its model is bound to its points.
     """
     check_run_folder(run)
     config = read_config(run)
@@ -51,25 +60,20 @@ def evaluate(run: Path, resolution: Sequence[int] | None, device: str, data_fold
         )
     if resolution is not None and config.data.path is None:
         check_resolution(surrogate, config, resolution)
+    if sensors and resolution is not None:
+        raise UserError(f"sensors: expected resolution=null, got {list(resolution)}")
+    if sensors:
+        check_sensors(surrogate, config, sensors)
     dataset = read_test_data(config, resolution)
-    errors: dict[Literal["l2", "h1"], list[torch.Tensor]] = {"l2": [], "h1": []}
-    seconds = 0.0
-    size = config.data.batch_size
-    for start in range(0, len(dataset), size):
-        inputs, truth = read_pairs(dataset, list(range(start, min(start + size, len(dataset)))))
-        started = time.perf_counter()
-        prediction = predict(surrogate, inputs, truth)
-        seconds += time.perf_counter() - started
-        for kind, collected in errors.items():
-            collected.append(double(prediction).relative_error(double(truth), kind))
-    return {
+    result = {
         "run": str(run),
         "resolution": list(dataset.output_domain.shape),
-        "relative_l2": float(torch.cat(errors["l2"]).mean()),
-        "relative_h1": float(torch.cat(errors["h1"]).mean()),
         "num_pairs": len(dataset),
-        "seconds_per_sample": seconds / len(dataset),
+        **measure(surrogate, dataset, config.data.batch_size),
     }
+    if sensors:
+        result["sensors"] = measure_sensors(surrogate, config, dataset, cast(Sequence[SamplingKind], sensors))
+    return result
 
 
 def check_resolution(surrogate: Surrogate, config: DictConfig, resolution: Sequence[int]) -> None:
@@ -143,20 +147,29 @@ def choose_device(name: str) -> str:
 def task(config: DictConfig) -> float:
     """Run one job of Hydra."""
     with job("evaluate"):
-        result = evaluate(Path(config.run), config.resolution, config.device, Path(config.paths.data))
+        result = evaluate(
+            Path(config.run),
+            config.resolution,
+            config.device,
+            Path(config.paths.data),
+            config.sensors or (),
+        )
     resolution = "x".join(map(str, result["resolution"]))
     (Path(config.run) / f"evaluation_{resolution}.json").write_text(json.dumps(result, indent=2) + "\n")
+    rows = {resolution: result}
+    rows |= {f"{row['num_points']} ({kind})": row for kind, row in result.get("sensors", {}).items()}
     print_table(
-        ("resolution", "relative L2", "relative H1", "pairs", "ms a sample", "run folder"),
+        ("inputs at" if "sensors" in result else "resolution", *COLUMNS),
         [
             (
-                resolution,
-                f"{result['relative_l2']:.4f}",
-                f"{result['relative_h1']:.4f}",
+                points,
+                f"{row['relative_l2']:.4f}",
+                f"{row['relative_h1']:.4f}",
                 str(result["num_pairs"]),
-                f"{1e3 * result['seconds_per_sample']:.3f}",
+                f"{1e3 * row['seconds_per_sample']:.3f}",
                 result["run"],
             )
+            for points, row in rows.items()
         ],
     )
     return float(result["relative_l2"])

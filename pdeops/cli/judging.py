@@ -76,12 +76,14 @@ def residual_after(
         raise ValueError("with a single frame there is no time derivative")
     last = solution.snapshot(-1)
     start = dict(inputs)
-    for initial, output in zip(problem.inputs, problem.outputs, strict=False):
-        start[initial.name] = replace(last.select(output.name), channels=(initial.name,))
+    for initial, output in zip(problem.initial_inputs, problem.outputs, strict=False):
+        start[initial] = replace(last.select(output.name), channels=(initial,))
+    # A problem that always starts from zero cannot go on from a state: it is solved anew.
+    origin = 0.0 if problem.initial_inputs else solution.times[-1].item()
     found = []
     for parts in PARTS:
         distance = solution.times.diff()[-1].item() / parts
-        times = distance * torch.arange(SHORT_SERIES, dtype=torch.float64)
+        times = origin + distance * torch.arange(SHORT_SERIES, dtype=torch.float64)
         after = solver.solve(problem, start, solution.domain, times)
         series = replace(solution, values=after.values, times=times)
         found.append(residual_and_terms(problem, start, series))

@@ -53,7 +53,7 @@ def describe_result(
         "relative_h1": metrics["test/relative_h1"],
         "trivial_relative_l2": {name: error for name, error in errors.items() if error is not None},
         "num_parameters": count_parameters(module),
-        **{f"num_{split}": len(data.store.split(split)) for split in ("train", "test")},
+        **{f"num_{split}": data.dataset(split).samples.num_samples for split in ("train", "test")},
         "num_epochs": trainer.current_epoch,
         "num_steps": trainer.global_step,
         "seconds_data": seconds["data"],

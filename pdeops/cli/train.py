@@ -59,6 +59,7 @@ def train(config: DictConfig) -> dict[str, Any]:
     factory = assembly.build_factory(config)
     check_data(config, recipe)
     assembly.check_fit(config, factory, assembly.training_domain(config, recipe))
+    assembly.check_training(config, factory)
     check_optimisation(config)
     checkpoint = check_resume(config, run) if config.resume else None
     with quiet_advice():

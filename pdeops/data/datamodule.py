@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from lightning import LightningDataModule
@@ -16,9 +17,10 @@ from pdeops.data.loaders import make_loader
 from pdeops.data.normaliser import ChannelStatistics, Normaliser
 from pdeops.data.recipe import Recipe
 from pdeops.data.samplers import EpochSampler
-from pdeops.data.samples import StoreSamples
+from pdeops.data.samples import Samples, StoreSamples
 from pdeops.data.schema import SPLITS
 from pdeops.data.store import Store
+from pdeops.data.unsolved import draw_inputs
 from pdeops.data.windows import Window
 from pdeops.domains import Domain, Grid
 from pdeops.problems import Problem
@@ -35,6 +37,8 @@ class PDEDataModule(LightningDataModule):
         directory: Where generated files are kept.
         path: An own file (see `import_arrays`), used as it is; nothing is generated.
         window: Time window; None for a steady problem, and `Window()`, each frame to the next, for others.
+        solve_training: Whether solutions of the training samples are made. If not, only their inputs are
+            drawn, the same ones, and their batches have no targets.
         num_queries: Points of each training pair at which its target is used, see `FieldDataset`; all by
             default. Validation and test use all.
         shape: Points an axis to train on, coarser than the file, see `restrict`; as stored by default.
@@ -69,6 +73,7 @@ class PDEDataModule(LightningDataModule):
         *,
         path: str | Path | None = None,
         window: Window | None = None,
+        solve_training: bool = True,
         num_queries: int | None = None,
         shape: Sequence[int] | None = None,
         batch_size: int = 16,
@@ -88,8 +93,14 @@ class PDEDataModule(LightningDataModule):
                 f"data module: normalise: expected 'both', 'inputs', 'outputs' or 'none', got {normalise!r}"
             )
         self.recipe = recipe
-        self.path = _file(recipe, directory, path)
         self.generated = path is None
+        self.solve_training = solve_training or not self.generated
+        if not self.solve_training and normalise in ("both", "outputs"):
+            raise ValueError(
+                "data module: normalise: expected 'inputs' or 'none' without solutions of the training "
+                f"samples, got {normalise!r}"
+            )
+        self.path = _file(self._solved(recipe), directory, path)
         self.window = window
         self.num_queries = num_queries
         self.shape = shape
@@ -105,8 +116,20 @@ class PDEDataModule(LightningDataModule):
 
     def prepare_data(self) -> None:
         """Generate what is missing. Lightning calls it in one process a node; others wait for it."""
-        if self.generated and self.recipe is not None:
-            generate_from(self.recipe, self.path, num_workers=self.generation_workers, progress=self.progress)
+        recipe = self._solved(self.recipe)
+        if self.generated and recipe is not None:
+            generate_from(recipe, self.path, num_workers=self.generation_workers, progress=self.progress)
+
+    def _solved(self, recipe: Recipe | None) -> Recipe | None:
+        """The recipe of what is solved: held-out samples come first, so they stay the same."""
+        if recipe is None or self.solve_training:
+            return recipe
+        held_out = recipe.num_test + recipe.num_validation
+        if not held_out:
+            raise ValueError(
+                "data module: expected samples to solve for validation or test, got none; try num_test=100"
+            )
+        return replace(recipe, num_samples=held_out)
 
     def setup(self, stage: str | None = None) -> None:
         """Open the file, and fit the normalisers on the training split; every stage shares one set-up.
@@ -124,21 +147,28 @@ class PDEDataModule(LightningDataModule):
         if self.window is None and outputs.times is not None:
             self.window = Window()
         domain = None if self.shape is None else self._coarser(outputs.domain, self.shape)
-        datasets = {}
-        for split in SPLITS:
-            samples = StoreSamples(self.store, self.store.split(split), domain)
-            share = samples.num_samples / max(self.store.num_samples, 1)
-            fits = share * self.store.num_values * 4 <= self.memory_limit
-            datasets[split] = FieldDataset(
-                samples.in_memory() if fits else samples,
+        datasets = {
+            split: FieldDataset(
+                self._samples(split, domain),
                 self.window,
                 num_queries=self.num_queries if split == "train" else None,
                 seed=self.seed,
             )
+            for split in SPLITS
+        }
         if not len(datasets["train"]):
             raise ValueError(f"{self.path}: expected training samples, got none; try a larger num_samples")
         self.input_normaliser, self.output_normaliser = self._fit_normalisers(datasets["train"])
         self._datasets = datasets
+
+    def _samples(self, split: str, domain: Grid | None) -> Samples:
+        samples = StoreSamples(self.store, self.store.split(split), domain)
+        if split == "train" and not self.solve_training and self.recipe is not None:
+            drawn = range(self.store.num_samples, self.recipe.num_samples)
+            return draw_inputs(self.recipe, drawn, samples.layout, domain)
+        share = samples.num_samples / max(self.store.num_samples, 1)
+        fits = share * self.store.num_values * 4 <= self.memory_limit
+        return samples.in_memory() if fits else samples
 
     def _require_same_problem(self) -> None:
         metadata = self.store.metadata
@@ -175,22 +205,33 @@ class PDEDataModule(LightningDataModule):
                 history.update(inputs[:, :num_history].unflatten(1, (-1, num_frame_channels)).flatten(0, 1))
             if inputs.shape[1] > num_history:
                 static.update(inputs[:, num_history:])
-            target.update(batch.targets.values.unflatten(1, (-1, num_frame_channels)).flatten(0, 1))
+            if train.samples.solved:
+                target.update(batch.targets.values.unflatten(1, (-1, num_frame_channels)).flatten(0, 1))
         parts = []
         if num_history:
             parts.append(Normaliser(*history.result()).repeat(window.input_frames))
         if len(train.input_channels) > num_history:
             parts.append(Normaliser(*static.result()))
         inputs = parts[0] if len(parts) == 1 else parts[0].concatenate(parts[1])
-        outputs = Normaliser(*target.result()).repeat(self.out_frames)
         if self.normalise in ("outputs", "none"):
             inputs = Normaliser.identity(inputs.num_channels)
         if self.normalise in ("inputs", "none"):
-            outputs = Normaliser.identity(outputs.num_channels)
-        return inputs, outputs
+            outputs = Normaliser.identity(num_frame_channels)
+        else:
+            outputs = Normaliser(*target.result())
+        return inputs, outputs.repeat(self.out_frames)
 
     def training_pairs(self) -> Iterator[tuple[Tensor, Tensor]]:
-        """Inputs and targets of the training split in order, normalised, batch by batch."""
+        """Inputs and targets of the training split in order, normalised, batch by batch.
+
+        Raises:
+            ValueError: Nothing is known of the targets.
+        """
+        if not self.dataset("train").samples.solved:
+            raise ValueError(
+                "data module: expected solutions of the training samples to look at, got inputs alone; try "
+                "solve_training=True"
+            )
         for batch in make_loader(self.dataset("train"), batch_size=self.batch_size):
             yield self.input_normaliser(batch.inputs.values), self.output_normaliser(batch.targets.values)
 

@@ -32,6 +32,8 @@ class FieldDataset(Dataset[Batch]):
             all. One is the set-up of triples (input, point, value).
         seed: Of these points.
 
+    Samples that are not solved give batches without targets, one a sample: they start at time 0.
+
     Raises:
         ValueError: A window is missing or does not fit the trajectories, or there are fewer points.
     """
@@ -56,7 +58,13 @@ class FieldDataset(Dataset[Batch]):
         starts = torch.zeros(1, dtype=torch.int64)
         if window is not None and layout.times is not None:
             window.require_fit(layout.times)
-            starts = torch.from_numpy(window.first_frames(layout.num_frames))
+            if samples.solved:
+                starts = torch.from_numpy(window.first_frames(layout.num_frames))
+            elif window.input_frames > 1 or window.first_frame:
+                raise ValueError(
+                    "dataset: expected a window that starts from the state at time 0, the only one without "
+                    f"solutions, got {window}; try input_frames=1 and first_frame=0"
+                )
         # Trajectory-major, so that a pass in order reads each trajectory once.
         self._samples = torch.arange(samples.num_samples).repeat_interleave(len(starts))
         self._starts = starts.repeat(samples.num_samples)
@@ -165,10 +173,12 @@ class FieldDataset(Dataset[Batch]):
         if window is None:
             if statics is None or layout.static_domain is None:
                 raise ValueError("dataset: expected inputs for a steady problem, got none")
-            targets = self.samples.frames(samples, starts[:, None])[:, 0]
+            wanted = starts[:, None][:, : int(self.samples.solved)]
+            targets = self.samples.frames(samples, wanted).flatten(1, 2)
             inputs, domain = statics, layout.static_domain
         else:
-            offsets = torch.from_numpy(numpy.concatenate([window.input_offsets, window.output_offsets]))
+            later = window.output_offsets if self.samples.solved else window.output_offsets[:0]
+            offsets = torch.from_numpy(numpy.concatenate([window.input_offsets, later]))
             frames = self.samples.frames(samples, starts[:, None] + offsets)
             history = frames[:, : window.input_frames].flatten(1, 2)
             targets = frames[:, window.input_frames :].flatten(1, 2)
@@ -178,7 +188,7 @@ class FieldDataset(Dataset[Batch]):
             domain = layout.frame_domain
         return Batch(
             Field(inputs, domain, self._input_channels),
-            Field(targets, layout.frame_domain, self._output_channels),
+            Field(targets, layout.frame_domain, self._output_channels) if self.samples.solved else None,
             None if self._chosen is None else self._chosen[chosen],
         )
 

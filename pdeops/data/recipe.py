@@ -238,13 +238,8 @@ def import_path(thing: object) -> str:
 
 
 def initial_inputs(problem: Problem) -> tuple[str, ...]:
-    """Return the inputs that are the state at time 0, in the order of the outputs.
-
-    They are the inputs called ``initial_<output>``, where there is one for every output.
-    """
-    names = tuple(f"initial_{variable.name}" for variable in problem.outputs)
-    known = {variable.name for variable in problem.inputs}
-    return names if not problem.steady and known.issuperset(names) else ()
+    """Return the inputs that are the state at time 0, in the order of the outputs."""
+    return problem.initial_inputs
 
 
 def sample_seeds(seed: int, samples: Sequence[int]) -> list[int]:

@@ -47,10 +47,12 @@ class Samples(ABC):
     Attributes:
         layout: What a sample consists of.
         num_samples: Number of samples.
+        solved: Whether the frames are there; if not, then no more than those of the inputs are.
     """
 
     layout: SampleLayout
     num_samples: int
+    solved: bool = True
 
     @abstractmethod
     def statics(self, samples: Int64[Tensor, " batch"]) -> Float[Tensor, "batch channels *shape"] | None:
@@ -70,10 +72,14 @@ class MemorySamples(Samples):
         layout: What a sample consists of.
         statics: Shape (samples, channels, *shape), or None.
         frames: Shape (samples, frames, channels, *shape).
+        solved: Whether these are all frames of the layout, or only the state at time 0.
     """
 
-    def __init__(self, layout: SampleLayout, statics: Tensor | None, frames: Tensor) -> None:
+    def __init__(
+        self, layout: SampleLayout, statics: Tensor | None, frames: Tensor, *, solved: bool = True
+    ) -> None:
         self.layout = layout
+        self.solved = solved
         self.num_samples = len(frames)
         self._statics = None if statics is None else statics.float().contiguous()
         self._frames = frames.float().contiguous()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import torch
 from jaxtyping import Float
@@ -86,6 +87,7 @@ class Transolver(Operator):
                 f"{mlp_ratio}; try 8 and 1"
             )
         self.local = local and isinstance(domain, Grid)
+        self.capabilities = replace(self.capabilities, changes_resolution=not self.local)
         self.points = PointPositions(domain, positions)
         channels = in_channels + self.points.positions.shape[-1]
         self.lift = ChannelMLP(channels, 2 * width, width)

@@ -3,6 +3,7 @@
 from pdeops.problems.advection import Advection
 from pdeops.problems.advection_diffusion_reaction import AdvectionDiffusionReaction
 from pdeops.problems.allen_cahn import AllenCahn
+from pdeops.problems.antiderivative import Antiderivative
 from pdeops.problems.boundary_condition import (
     BoundaryCondition,
     BoundaryConditions,
@@ -16,6 +17,8 @@ from pdeops.problems.cahn_hilliard import CahnHilliard
 from pdeops.problems.cole_hopf import cole_hopf_burgers
 from pdeops.problems.conservation_law import ConservationLaw
 from pdeops.problems.darcy import Darcy2D
+from pdeops.problems.diffusion_reaction import DiffusionReaction
+from pdeops.problems.driven_pendulum import DrivenPendulum
 from pdeops.problems.elastic_cell import ElasticCell
 from pdeops.problems.elliptic import EllipticProblem
 from pdeops.problems.exact_solution import ExactSolution
@@ -23,6 +26,7 @@ from pdeops.problems.expression import DerivativeRule, autograd_rule, evaluate
 from pdeops.problems.fisher_kpp import FisherKPP
 from pdeops.problems.formula import parse_formula
 from pdeops.problems.gaussian_patches import GaussianPatches
+from pdeops.problems.gaussian_process import GaussianProcess
 from pdeops.problems.gray_scott import GrayScott
 from pdeops.problems.heat import HeatEquation
 from pdeops.problems.helmholtz import Helmholtz, RandomSoundSpeed
@@ -35,12 +39,16 @@ from pdeops.problems.manufactured_poisson import ManufacturedAllenCahn, Manufact
 from pdeops.problems.multiscale_permeability import MultiscalePermeability
 from pdeops.problems.navier_stokes import NavierStokes2D
 from pdeops.problems.navier_stokes_3d import NavierStokes3D
+from pdeops.problems.nonlinear_ode import NonlinearODE
 from pdeops.problems.nonlinear_operator import NonlinearOperator, SpectralSpace
 from pdeops.problems.nonlinear_schrodinger import NonlinearSchrodinger
+from pdeops.problems.ordinary import OrdinaryProblem
 from pdeops.problems.parameter import FormulaParameter, NumberParameter, formula, parameter
+from pdeops.problems.pendulum import Pendulum
 from pdeops.problems.permeability import LognormalPermeability, TwoPhasePermeability
 from pdeops.problems.pipe_flow import PipeFlow
 from pdeops.problems.poisson import Poisson
+from pdeops.problems.polynomial_series import ChebyshevSeries, PowerSeries
 from pdeops.problems.problem import Problem
 from pdeops.problems.random_fields import NeumannRandomField, PeriodicRandomField, RandomField, Sampler
 from pdeops.problems.residual import equation_residuals, grid_rule
@@ -64,23 +72,28 @@ __all__ = [
     "Advection",
     "AdvectionDiffusionReaction",
     "AllenCahn",
+    "Antiderivative",
     "BoundaryCondition",
     "BoundaryConditions",
     "Burgers1D",
     "Burgers2D",
     "BurgersJump",
     "CahnHilliard",
+    "ChebyshevSeries",
     "ConservationLaw",
     "DamBreak",
     "Darcy2D",
     "DerivativeRule",
+    "DiffusionReaction",
     "Dirichlet",
+    "DrivenPendulum",
     "ElasticCell",
     "EllipticProblem",
     "ExactSolution",
     "FisherKPP",
     "FormulaParameter",
     "GaussianPatches",
+    "GaussianProcess",
     "GrayScott",
     "HeatEquation",
     "Helmholtz",
@@ -96,12 +109,16 @@ __all__ = [
     "NavierStokes3D",
     "Neumann",
     "NeumannRandomField",
+    "NonlinearODE",
     "NonlinearOperator",
     "NonlinearSchrodinger",
     "NumberParameter",
+    "OrdinaryProblem",
+    "Pendulum",
     "PeriodicRandomField",
     "PipeFlow",
     "Poisson",
+    "PowerSeries",
     "Problem",
     "RandomField",
     "RandomSoundSpeed",

@@ -44,7 +44,7 @@ class Problem(Parameterised, ABC):
         name: Name in configurations, paths and files.
         steady: Whether there is no time.
         inputs: Fields that the solution depends on, in order; in time, first the initial values of the
-            outputs.
+            outputs (but see `initial_inputs`).
         outputs: Fields that are solved for, in order.
         auxiliary: Unknowns of the equations that follow from the outputs (a stream function).
         axis_kinds: Kinds of axes that the boundary conditions allow.
@@ -131,14 +131,23 @@ class Problem(Parameterised, ABC):
         return result
 
     @property
+    def initial_inputs(self) -> tuple[str, ...]:
+        """Names of the inputs that are the state at time zero, in the order of the outputs.
+
+        The first inputs; none for a steady problem, and none where the state is always zero at first: then
+        all inputs are known functions of space.
+        """
+        return () if self.steady else tuple(start.name for start in self.inputs[: len(self.outputs)])
+
+    @property
     def initial_conditions(self) -> tuple[sympy.Eq, ...]:
-        """Each output at time zero equals the input of the same place; empty for a steady problem."""
+        """Each output at time zero equals its initial input, or zero; empty for a steady problem."""
         if self.steady:
             return ()
-        pairs = zip(self.outputs, self.inputs[: len(self.outputs)], strict=True)
+        starts: Sequence[sympy.Expr] = [self.function(name) for name in self.initial_inputs]
+        pairs = zip(self.outputs, starts or [sympy.Integer(0)] * len(self.outputs), strict=True)
         return tuple(
-            sympy.Eq(self.function(output.name).subs(self.time_symbol, 0), self.function(start.name))
-            for output, start in pairs
+            sympy.Eq(self.function(output.name).subs(self.time_symbol, 0), start) for output, start in pairs
         )
 
     def function(self, name: str) -> sympy.Expr:

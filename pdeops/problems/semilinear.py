@@ -35,8 +35,8 @@ class SemilinearProblem(Problem):
     equations and gets a spectral solver.
 
     Each equation of an output has to hold its first time derivative with a constant factor; each auxiliary
-    equation has to be linear with constant coefficients in its unknown. The first inputs are the initial
-    values of the outputs, in order.
+    equation has to be linear with constant coefficients in its unknown. `Problem.initial_inputs` are the
+    initial values of the outputs; other inputs are known functions of space.
 
     Good values: Write products so that few different factors occur: every unknown and derivative of one in a
     product costs a transform, and so does every sum of products (`nonlinear_plan` counts them).

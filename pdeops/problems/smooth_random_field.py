@@ -94,19 +94,10 @@ class SmoothRandomField:
         noise = [
             torch.randn((count,) * len(axes), generator=generator(s), dtype=torch.float64) for s in seeds
         ]
-        values = torch.stack(noise) * size
         bases = [
             self._basis(axis, points, wave) for axis, points, wave in zip(axes, lines, waves, strict=True)
         ]
-        if isinstance(domain, Grid):
-            for basis in bases:
-                # Takes the first axis of waves, appends the axis of points: at the end the order is back.
-                values = torch.tensordot(values, basis, dims=([1], [1]))
-            return self.mean + values
-        values = torch.tensordot(values, bases[0], dims=([1], [1]))
-        for basis in bases[1:]:
-            values = torch.einsum("bk...p,pk->b...p", values, basis)
-        return self.mean + values
+        return self.mean + series(torch.stack(noise) * size, bases, domain)
 
     def mean_square_gradient(self, domain: Domain) -> float:
         r"""Expected mean over the box of :math:`|\nabla u|^2`.
@@ -145,6 +136,34 @@ class SmoothRandomField:
         basis = ROOT_TWO * torch.where(torch.as_tensor(is_sine), torch.sin(angle), torch.cos(angle))
         basis[:, waves == 0] = 1.0
         return torch.where(waves < _highest_wavenumber(axis), basis, 0.0)
+
+
+def series(
+    coefficients: Float64[Tensor, "batch *functions"],
+    bases: Sequence[Float64[Tensor, "_ _"]],
+    domain: Domain,
+) -> Float64[Tensor, "batch *shape"]:
+    """Sums of products of functions of one coordinate each.
+
+    Args:
+        coefficients: Of the products.
+        bases: Values of the functions of each coordinate: on a grid at the points of its axis, on a mesh at
+            the points of the mesh.
+        domain: Grid or mesh.
+
+    Returns:
+        Values at the points of the domain.
+    """
+    values = coefficients
+    if isinstance(domain, Grid):
+        for basis in bases:
+            # Takes the first axis of functions, appends the axis of points: at the end the order is back.
+            values = torch.tensordot(values, basis, dims=([1], [1]))
+        return values
+    values = torch.tensordot(values, bases[0], dims=([1], [1]))
+    for basis in bases[1:]:
+        values = torch.einsum("bk...p,pk->b...p", values, basis)
+    return values
 
 
 def generator(seed: int, stream: int = 0) -> torch.Generator:

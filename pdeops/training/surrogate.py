@@ -11,8 +11,8 @@ from torch import Tensor
 
 from pdeops.data import Normaliser
 from pdeops.data.stored_meshes import same_domain
-from pdeops.domains import Domain, Field, Grid
-from pdeops.operators import Operator, QueryOperator
+from pdeops.domains import Domain, Field, Grid, Mesh
+from pdeops.operators import Operator, OutputPoints, QueryOperator
 from pdeops.training.artefact import Artefact
 from pdeops.training.rollout import unroll
 
@@ -143,7 +143,7 @@ class Surrogate:
         elif not same_domain(trained, artefact.output_domain):
             where = artefact.output_domain
         window = artefact.window
-        points = None if query is None else query.points.to(given.values)
+        points = None if query is None else query.points.to(self._parameter)
         call_frames = 1 if window is None else window.frames_per_call
         num_calls = -(-num_frames // call_frames)
         if query is not None and num_calls > 1:
@@ -271,5 +271,12 @@ def _same_box(given: Domain, trained: Domain) -> bool:
     """Whether two domains differ in their numbers of points only."""
     if isinstance(given, Grid) and isinstance(trained, Grid):
         return given.dimension == trained.dimension and given.with_shape(trained.shape) == trained
-    # The corners of a mesh do not tell its shape; of two meshes only the dimensions are compared.
-    return type(given) is type(trained) and given.dimension == trained.dimension
+    if given.dimension != trained.dimension:
+        return False
+    if isinstance(given, Mesh) and isinstance(trained, Mesh):
+        # The corners of a mesh do not tell its shape.
+        return True
+    # A grid's points need not reach its ends; a mesh of the same box may leave some of it out.
+    (lower, upper), ends = OutputPoints(given).box, OutputPoints(trained).box
+    same_ends = ((ends - torch.stack((lower, upper))).abs() < 1e-9 * (upper - lower)).all()
+    return bool(same_ends) and abs(given.volume - trained.volume) < 1e-9 * trained.volume

@@ -30,6 +30,8 @@ HIGHEST_ORDER = 2
 class ChebyshevETDRK4Solver(Solver):
     r"""Solves :math:`\partial_t u = \sum_i c_i \partial_i^2 u + c_0 u + N(u, \nabla u, x, t)` on a box.
 
+    Inputs that are no initial values are known functions of space in N, one a sample.
+
     Space: polynomials on Chebyshev axes, trigonometric ones on periodic axes, in the eigenvectors of the
     Laplacian with the boundary conditions (`LineBasis`). Steady boundary data is carried by a harmonic
     function (`SteadyLift`), so that the rest meets homogeneous conditions. Time: ETDRK4, which integrates
@@ -104,9 +106,6 @@ class ChebyshevETDRK4Solver(Solver):
             return f"expected boundary conditions for {', '.join(domain.boundary_names)}, got none"
         if problem.auxiliary:
             return f"expected no auxiliary unknowns, got {problem.auxiliary[0].name!r}"
-        names = [variable.name for variable in problem.inputs[len(problem.outputs) :]]
-        if names:
-            return f"expected the initial values as the only inputs, got {names} too"
         return _unsuited_equation(problem, domain)
 
     def solve(
@@ -152,9 +151,11 @@ def _make_step(trajectory: ChebyshevTrajectory, time_step: float) -> Step:
     coefficients = ETDRK4Coefficients.build(trajectory.explicit.symbol, time_step)
     explicit = trajectory.explicit
 
-    def step(state: Tensor, time: float) -> Tensor:
-        later = (partial(explicit, time=time + time_step / 2), partial(explicit, time=time + time_step))
-        return etdrk4_step(state, coefficients, partial(explicit, time=time), later)
+    def step(state: Tensor, time: float, samples: Tensor) -> Tensor:
+        first, middle, last = (
+            partial(explicit, time=time + fraction * time_step, samples=samples) for fraction in (0, 0.5, 1)
+        )
+        return etdrk4_step(state, coefficients, first, (middle, last))
 
     return step
 

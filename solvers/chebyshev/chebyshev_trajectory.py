@@ -15,7 +15,14 @@ from solvers.chebyshev.eigen_space import EigenSpace
 from solvers.chebyshev.evolution_split import EvolutionSplit
 from solvers.chebyshev.explicit_part import ExplicitPart
 from solvers.chebyshev.resolution import spectral_tail
-from solvers.solver import Solution, SolveReport, checked_times, initial_values
+from solvers.solver import (
+    Solution,
+    SolveReport,
+    checked_times,
+    checked_values,
+    initial_values,
+    static_inputs,
+)
 
 FLUX_TOLERANCE = 1e-6
 """Initial fluxes at the walls that miss the conditions by more, relative to their size, are reported."""
@@ -26,7 +33,7 @@ class ChebyshevTrajectory:
 
     Args:
         problem: The problem.
-        inputs: Initial data by name.
+        inputs: Initial data and known functions of space by name.
         grid: Chebyshev and periodic axes.
         times: Output times.
         boundary_tolerance: Largest relative violation of Dirichlet conditions by the initial data.
@@ -56,7 +63,8 @@ class ChebyshevTrajectory:
         faces = evolution_faces(problem, grid, device)
         self.space = EigenSpace(grid, faces, device)
         self.note = self._check_start(boundary_tolerance)
-        self.explicit = ExplicitPart(problem, EvolutionSplit.of(problem), self.space)
+        known = {name: checked_values(problem, name, inputs, grid) for name in static_inputs(problem)}
+        self.explicit = ExplicitPart(problem, known, EvolutionSplit.of(problem), self.space)
         self.initial: Tensor = self.space.to_state(self._values)
         self._frames = self._values.new_empty(len(self._values), len(self.times), *self._values.shape[1:])
 

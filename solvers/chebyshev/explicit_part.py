@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import torch
-from jaxtyping import Float64
+from jaxtyping import Float64, Int64
 from torch import Tensor
 
 from pdeops.problems import SemilinearProblem, evaluate
@@ -17,6 +19,7 @@ class ExplicitPart:
 
     Args:
         problem: Names and numbers.
+        inputs: Known functions of space by name, shape (batch, *shape).
         split: Its split.
         space: Basis and derivatives.
     """
@@ -24,11 +27,12 @@ class ExplicitPart:
     def __init__(
         self,
         problem: SemilinearProblem,
+        inputs: Mapping[str, Float64[Tensor, "batch *shape"]],
         split: EvolutionSplit,
         space: EigenSpace,
     ) -> None:
         """Collect what does not change, among it the diffusion of the lift."""
-        self.problem, self.split, self.space = problem, split, space
+        self.problem, self.inputs, self.split, self.space = problem, inputs, split, space
         device = space.lift.values.device
         self._names = [axis.name for axis in space.product_grid.axes]
         self._known: dict[str, Value] = {
@@ -50,9 +54,12 @@ class ExplicitPart:
         return torch.stack([self.space.fast.symbol(weights) + rate for weights, rate in pairs])
 
     def __call__(
-        self, state: Float64[Tensor, "batch channels *inner"], time: Tensor | float = 0.0
+        self,
+        state: Float64[Tensor, "batch channels *inner"],
+        time: Tensor | float,
+        samples: Int64[Tensor, " batch"],
     ) -> Float64[Tensor, "batch channels *inner"]:
-        """Everything but the implicit part, as coefficients."""
+        """Everything but the implicit part, as coefficients; `samples` are the numbers of the states."""
         if self._is_linear:
             return self._forcing.expand_as(state)
         full = self.space.to_grid(state)
@@ -61,6 +68,7 @@ class ExplicitPart:
         if isinstance(time, Tensor) and time.ndim:
             time = time.reshape(-1, *(1,) * self.space.product_grid.dimension)
         values = self._known | {self.problem.time_symbol.name: time}
+        values |= {name: item[samples] for name, item in self.inputs.items()}
         values |= dict(zip(names, full.unbind(1), strict=True))
         rates = [
             evaluate(expression, values, self._rule).to(full).expand(full[:, 0].shape)

@@ -16,6 +16,7 @@ from pdeops.problems.residual import TIME
 from solvers.elements.boundary_terms import boundary_terms
 from solvers.elements.element_space import Array, ElementSpace
 from solvers.elements.point_fields import PointFields
+from solvers.solver import static_inputs
 
 
 class EvolutionElements:
@@ -26,8 +27,8 @@ class EvolutionElements:
 
     Args:
         problem: A problem that `why_unsuited_elements` has nothing against.
-        inputs: Values of the inputs at the points of the mesh by name, shape (batch, points); the first one
-            is the initial state.
+        inputs: Values of the inputs at the points of the mesh by name, shape (batch, points): the initial
+            state, zero if it is none of them, and known functions of space.
         mesh: The mesh, checked.
         degree: Of the elements.
     """
@@ -44,14 +45,15 @@ class EvolutionElements:
         self._values, self._slopes = self.space.evaluation_matrices()
         self._weights = self.space.basis.dx.reshape(-1, 1)
         fields = PointFields(self.space)
-        initial, *others = (variable.name for variable in problem.inputs)
-        self.initial = numpy.stack([fields.coefficients(values) for values in inputs[initial]], axis=1)
+        batch = inputs[problem.inputs[0].name]
+        start = inputs[problem.initial_inputs[0]] if problem.initial_inputs else numpy.zeros_like(batch)
+        self.initial = numpy.stack([fields.coefficients(values) for values in start], axis=1)
         self.initial[self.boundary.fixed] = self.boundary.values[:, None]
         self._fixed_functions: dict[str, Value] = {
             name: torch.from_numpy(
                 numpy.stack([fields.at_quadrature(values).reshape(-1) for values in inputs[name]], axis=1)
             )
-            for name in others
+            for name in static_inputs(problem)
         }
         self._fixed_functions |= {
             name: values.reshape(-1, 1) for name, values in self.space.coordinates().items()

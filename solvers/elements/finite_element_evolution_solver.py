@@ -24,6 +24,7 @@ from solvers.solver import (
     SolveStatus,
     checked_times,
     checked_values,
+    initial_values,
 )
 from solvers.step_settings import check_step_settings
 
@@ -116,7 +117,7 @@ class FiniteElementEvolutionSolver(Solver):
         """
         frames, run = self._march(problem, inputs, domain, times)
         outputs = checked_times(times)
-        given = inputs[problem.inputs[0].name].values[:, 0].to("cpu", torch.float64).flatten(1)
+        given = initial_values(problem, inputs, domain)[:, 0].cpu().flatten(1)
         stacked = torch.stack(
             [
                 frame.point_values if time > 0 else given

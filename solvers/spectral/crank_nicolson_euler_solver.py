@@ -84,7 +84,7 @@ class CrankNicolsonEulerSolver(Solver):
         keep = linear.quotient(linear.plus_identity(time_step / 2), denominator)
         gain = time_step * linear.inverse(denominator)
 
-        def step(state: Tensor, time: float) -> Tensor:
+        def step(state: Tensor, time: float, _samples: Tensor) -> Tensor:
             return linear.apply(keep, state) + linear.apply(gain, trajectory.nonlinear(state, time))
 
         return step

@@ -10,7 +10,7 @@ from jaxtyping import Complex, Float
 from torch import Tensor
 
 from solvers.solver import SolveReport, SolverError, SolveStatus
-from solvers.spectral.march import largest_value
+from solvers.spectral.march import Step, largest_value
 from solvers.spectral.runge_kutta_tableau import RungeKuttaTableau
 from solvers.spectral.spectral_trajectory import SpectralTrajectory
 from solvers.spectral.step_control import StepControl
@@ -47,7 +47,7 @@ class EmbeddedControl(StepControl):
         self,
         trajectory: SpectralTrajectory,
         tableau: RungeKuttaTableau,
-        make_step: Callable[[float], Callable[[Tensor, float], Tensor]],
+        make_step: Callable[[float], Step],
         *,
         tolerance: float,
         max_steps: int,

@@ -55,7 +55,7 @@ class ExplicitRungeKuttaSolver(OneStepSolver):
         """The scheme of fifth order for one length of step."""
         tableau = DORMAND_PRINCE
 
-        def step(state: Tensor, time: float) -> Tensor:
+        def step(state: Tensor, time: float, _samples: Tensor) -> Tensor:
             slopes: list[Tensor] = []
             # The last stage is the result; its slope serves the estimate only.
             for row, node in zip(tableau.stages, tableau.nodes, strict=True):

@@ -54,7 +54,7 @@ class ImexRungeKuttaSolver(OneStepSolver):
         rate = time_step * linear.multipliers
         explicit, implicit = ADDITIVE_EXPLICIT, ADDITIVE_IMPLICIT
 
-        def step(state: Tensor, time: float) -> Tensor:
+        def step(state: Tensor, time: float, _samples: Tensor) -> Tensor:
             stage = state
             slopes: list[Tensor] = []  # h N and h L of the stages
             stiff: list[Tensor] = []

@@ -18,8 +18,9 @@ STEPS_BETWEEN_CHECKS = 16
 UNRESOLVED = 1e-4
 """Share of the squares in the outer third of the waves above which the grid is to blame."""
 
-Step = Callable[[Tensor, float], Tensor]
-"""``step(spectrum, time)``: the spectrum one step later, in new memory."""
+Step = Callable[[Tensor, float, Tensor], Tensor]
+"""``step(spectrum, time, samples)``: the spectrum one step later, in new memory; which samples of the batch
+the spectra belong to matters where the equation holds functions that differ from sample to sample."""
 
 
 @dataclass(frozen=True)
@@ -42,6 +43,7 @@ class March:
 def march(
     state: Shaped[Tensor, "batch ..."],
     step: Step,
+    samples: Int[Tensor, " batch"],
     start: float,
     time_step: float,
     num_steps: int,
@@ -53,6 +55,7 @@ def march(
     Args:
         state: Spectra of the batch.
         step: One time step.
+        samples: Numbers in the whole batch of the samples.
         start: Time of the state.
         time_step: Length of a step.
         num_steps: Number of steps; fewer are made once values are lost.
@@ -64,7 +67,7 @@ def march(
     finite_steps = torch.zeros(len(state), dtype=torch.int64, device=state.device)
     checkpoint, checkpoint_step = state, 0
     for count in range(1, num_steps + 1):
-        state = step(state, start + (count - 1) * time_step)
+        state = step(state, start + (count - 1) * time_step, samples)
         # A sum is finite only where every term is; NaN and infinity never become finite again.
         finite_steps += torch.isfinite(state.flatten(1).sum(1))
         if count % STEPS_BETWEEN_CHECKS == 0:
@@ -108,8 +111,9 @@ def blow_up(
     first = int(result.finite_steps[lost].min())
     at_first = torch.nonzero(lost & (result.finite_steps == first)).flatten().tolist()
     state = result.checkpoint
+    members = torch.tensor(samples, device=state.device)
     for count in range(result.checkpoint_step, first):
-        state = step(state, start + count * time_step)
+        state = step(state, start + count * time_step, members)
     time = start + (first + 1) * time_step
     message = (
         f"step {first + 1} after t = {start:g} (to t = {time:g}, step length {time_step:g}) "

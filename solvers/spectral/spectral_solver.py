@@ -66,7 +66,7 @@ class SpectralSolver(OneStepSolver):
             linear.symbol, time_step, is_coupled=linear.is_coupled
         ).to_complex()
 
-        def step(state: Tensor, time: float) -> Tensor:
+        def step(state: Tensor, time: float, _samples: Tensor) -> Tensor:
             later = (
                 partial(trajectory.nonlinear, time=time + time_step / 2),
                 partial(trajectory.nonlinear, time=time + time_step),

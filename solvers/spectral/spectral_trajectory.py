@@ -10,7 +10,7 @@ from torch import Tensor
 
 from pdeops.domains import Domain, Field, Grid
 from pdeops.problems import Problem, SemilinearProblem
-from solvers.solver import Solution, SolveReport, checked_times, initial_values
+from solvers.solver import Solution, SolveReport, checked_times, initial_values, static_inputs
 from solvers.spectral.linear_part import LinearPart
 from solvers.spectral.resolution import ResolutionCheck
 from solvers.spectral.spectral_space import FourierSpace
@@ -151,7 +151,7 @@ def fourier_unsuited(problem: Problem, domain: Domain) -> str | None:
             return f"expected periodic axes, got {axis.kind} for {axis.name!r}"
         if axis.num_points < 4:
             return f"expected 4 points or more, got {axis.num_points} for {axis.name!r}"
-    names = [variable.name for variable in problem.inputs[len(problem.outputs) :]]
+    names = static_inputs(problem)
     if names:
         return f"expected the initial values as the only inputs, got {names} too"
     return None

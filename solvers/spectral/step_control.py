@@ -67,7 +67,8 @@ class StepControl:
         # The factor keeps 0.3 / 0.1 from becoming four steps by its last bit.
         num_steps = max(1, math.ceil((end - start) / longest_step * (1 - 1e-12)))
         time_step = (end - start) / num_steps
-        result = march(state, self.step(time_step), start, time_step, num_steps)
+        everyone = torch.arange(len(state), device=state.device)
+        result = march(state, self.step(time_step), everyone, start, time_step, num_steps)
         if (result.finite_steps < num_steps).any():
             raise self._blow_up(result, list(range(len(state))), start, time_step, num_steps)
         self.num_steps += num_steps
@@ -90,12 +91,12 @@ class StepControl:
         self, state: Tensor, result: Tensor, members: Tensor, level: int, start: float, end: float
     ) -> None:
         """Double the steps of some samples until each meets the tolerance; write them to `result`."""
-        coarse = self._trial(state[members], start, end, 2**level).state
+        coarse = self._trial(state, members, start, end, 2**level).state
         while len(members):
             num_steps = 2 ** (level + 1)
             if num_steps > self.max_steps:
                 raise self._step_limit(members, start, end)
-            trial = self._trial(state[members], start, end, num_steps)
+            trial = self._trial(state, members, start, end, num_steps)
             fine = trial.state
             if 2 * num_steps > self.max_steps and (trial.finite_steps < num_steps).any():
                 raise self._blow_up(trial, members.tolist(), start, (end - start) / num_steps, num_steps)
@@ -111,9 +112,11 @@ class StepControl:
             self.levels[done] = (level - easy.long()).clamp_min(0)
             members, coarse, level = members[~accepted], fine[~accepted], level + 1
 
-    def _trial(self, state: Tensor, start: float, end: float, num_steps: int) -> March:
+    def _trial(self, state: Tensor, members: Tensor, start: float, end: float, num_steps: int) -> March:
         time_step = (end - start) / num_steps
-        return march(state, self.step(time_step), start, time_step, num_steps, goes_on_without=True)
+        return march(
+            state[members], self.step(time_step), members, start, time_step, num_steps, goes_on_without=True
+        )
 
     def _blow_up(
         self, result: March, samples: list[int], start: float, time_step: float, num_steps: int

@@ -1,6 +1,7 @@
 """Pictures: scales, what is drawn, and that nothing global is touched."""
 
 import sys
+from dataclasses import replace
 
 import matplotlib
 import numpy
@@ -84,6 +85,22 @@ def test_equal_training_times_still_have_a_scale(tmp_path, monkeypatch):
     left, right = figure.axes[1].get_xlim()
     assert left < 60.5 < 63.0 < right
     assert [tick for tick in figure.axes[1].get_xticks() if left < tick < right] == [50.0, 100.0]
+
+
+def test_a_rollout_in_one_dimension_is_a_map_over_space_and_time(tmp_path, monkeypatch):
+    truth = smooth_field(Grid.box((9,), "nodes"), times=torch.arange(4).double())
+    wrong = replace(truth, values=1.5 * truth.values)
+    figures = []
+    monkeypatch.setattr(
+        "pdeops.export.fields.save_figure", lambda figure, path: figures.append(figure) or path
+    )
+    draw_rollout(wrong, truth, tmp_path / "rollout")
+    panels = [axes for axes in figures[0].axes if axes.get_title()]
+    assert [axes.get_title() for axes in panels][1:] == ["prediction", "error, relative $L^2$ 50.00%"]
+    (error,) = [item for item in panels[2].collections if item.get_array() is not None]
+    numpy.testing.assert_allclose(
+        error.get_array().reshape(4, 9), 0.5 * truth.values[0, :, 0].numpy(), atol=1e-12
+    )
 
 
 def test_rollouts_spectra_and_curves_are_pictures(tmp_path):

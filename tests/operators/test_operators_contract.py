@@ -23,6 +23,12 @@ OPTIONS: dict[str, dict[str, Any]] = {
     "MgNO": {"width": 6, "num_layers": 2, "num_levels": 2},
     "FFNO": {"modes": 4, "width": 6, "num_layers": 2, "projection_width": 8},
     "UNet": {"width": 8, "depth": 2},
+    "DeepONet": {"branch": (16, 16), "trunk": (16, 16), "sensors": "projection", "sensor_modes": 2},
+    "MIONet": {"branch": (16, 16), "trunk": (16, 16), "sensors": "projection", "sensor_modes": 2},
+    "PODDeepONet": {"num_modes": 4, "branch": (8,)},
+    "GNO": {"width": 8, "num_layers": 2, "num_heads": 2, "kernel_width": 8, "projection_width": 8},
+    "GINO": {"width": 8, "num_layers": 2, "modes": 3, "latent_size": 8, "num_heads": 2, "kernel_width": 8},
+    "TransformerOperator": {"width": 8, "num_layers": 2, "num_heads": 2, "num_tokens": 20},
     "Transolver": {"width": 8, "num_layers": 2, "num_slices": 5, "num_heads": 2},
 }
 

@@ -12,6 +12,7 @@ import pytest
 from hydra.utils import instantiate
 from omegaconf import OmegaConf
 
+from pdeops.cli.domains import make_mesh
 from pdeops.cli.judging import order_in_words
 from pdeops.cli.options import options
 from pdeops.cli.posing import misfit, of_kind, packaged_solver
@@ -23,10 +24,13 @@ FREE = "..."
 CONDITIONS = (Dirichlet, Neumann, Robin)
 
 
+def node_of(name, group="problem"):
+    return OmegaConf.load(files("pdeops.conf") / group / f"{name}.yaml")
+
+
 @cache
 def problem_of(name):
-    node = OmegaConf.load(files("pdeops.conf") / "problem" / f"{name}.yaml")
-    return instantiate(node.problem, _convert_="all")
+    return instantiate(node_of(name).problem, _convert_="all")
 
 
 @cache
@@ -38,6 +42,9 @@ def solver_of(name):
 def domains_of(name):
     """Small ones: the problem's own, the same box with other kinds of axes, and as a mesh."""
     problem = problem_of(name)
+    for entry in node_of(name).defaults:
+        if "override /domain" in entry:
+            return (make_mesh(node_of(entry["override /domain"], "domain")),)
     own = problem.default_domain((16,) * problem.dimension)
     if isinstance(own, Mesh):
         return (own,)
@@ -147,7 +154,6 @@ def test_solvers_are_described_as_they_declare(name):
 
 @pytest.mark.parametrize("name", options("problem"))
 def test_every_problem_has_a_solver_and_its_default_is_one(name):
-    node = OmegaConf.load(files("pdeops.conf") / "problem" / f"{name}.yaml")
-    (default,) = [entry["override /solver"] for entry in node.defaults if "override /solver" in entry]
+    (default,) = [entry["override /solver"] for entry in node_of(name).defaults if "override /solver" in entry]
     assert misfit(problem_of(name), solver_of(default), domains_of(name)[0]) is None
     assert f"`{default}`" in problem_row(name)[4]

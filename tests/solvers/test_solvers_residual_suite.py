@@ -8,7 +8,7 @@ import torch
 import pdeops.problems
 from pdeops.domains import AxisKind, Grid, derivative
 from pdeops.problems import Dirichlet, LognormalPermeability, NeumannRandomField, Problem
-from solvers import ChebyshevEllipticSolver, SpectralSolver
+from solvers import ChebyshevEllipticSolver, ChebyshevETDRK4Solver, InitialValueSolver, SpectralSolver
 
 PROBLEMS = {
     item.__name__: item
@@ -44,10 +44,12 @@ STEADY = {
     "Helmholtz": {"frequency": 100.0, "boundary": {"default": Dirichlet(value="cos(2*x + y)")}},
 }
 ON_MESHES = {"ElasticCell", "LinearElasticity", "PipeFlow", "Stokes"}
+ORDINARY = {"Antiderivative", "DrivenPendulum", "NonlinearODE", "Pendulum"}
+FROM_ZERO = {"DiffusionReaction"}
 
 
 def test_every_problem_is_here():
-    assert set(PROBLEMS) == EVOLVING.keys() | STEADY.keys() | ON_MESHES
+    assert set(PROBLEMS) == EVOLVING.keys() | STEADY.keys() | ON_MESHES | ORDINARY | FROM_ZERO
 
 
 @pytest.mark.parametrize("name", EVOLVING)
@@ -78,3 +80,29 @@ def test_steady_solutions_satisfy_their_equations(name):
     residual = problem.residual(solution, inputs).values[inner]
     curvature = derivative(solution.values, grid, 0, 2)[inner]
     assert residual.norm() < 1e-4 * curvature.norm()
+
+
+@pytest.mark.parametrize("name", sorted(ORDINARY))
+def test_initial_value_problems_satisfy_their_equations(name):
+    """Polynomials of degree 47 hold the samples and, to 1e-10, the solutions; one derivative costs 47^2."""
+    problem = PROBLEMS[name]()
+    grid = Grid.box((48,), AxisKind.CHEBYSHEV)
+    inputs = problem.sample_inputs(grid, range(4))
+    solution = InitialValueSolver().solve(problem, inputs, grid)
+    assert torch.equal(solution.values[..., 0], torch.zeros(4, len(problem.outputs)).double())
+    slope = derivative(solution.values, grid, 0, 1)
+    residual = problem.residual(solution, inputs).values
+    assert (residual.norm(dim=2) < 1e-7 * slope.norm(dim=2)).all()
+
+
+@pytest.mark.parametrize("name", sorted(FROM_ZERO))
+def test_problems_that_start_from_zero_satisfy_their_equations(name):
+    """After the layers of the start are wider than the points at the ends; seven frames around time 0.5."""
+    problem = PROBLEMS[name]()
+    grid = Grid.box((64,), AxisKind.CHEBYSHEV)
+    inputs = problem.sample_inputs(grid, range(3))
+    times = 0.5 + 0.005 * torch.arange(-3, 4, dtype=torch.float64)
+    solution = ChebyshevETDRK4Solver(tolerance=1e-11).solve(problem, inputs, grid, times)
+    residual = problem.residual(solution, inputs).values[:, 3, 0, 1:-1]
+    rates = (solution.values[:, 4] - solution.values[:, 2])[:, 0, 1:-1] / 0.01
+    assert (residual.norm(dim=1) < 1e-6 * rates.norm(dim=1)).all()

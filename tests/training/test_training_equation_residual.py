@@ -8,8 +8,11 @@ from formula_operator import FormulaOperator
 
 from pdeops.domains import AxisKind, Grid, disk_mesh
 from pdeops.problems import (
+    Antiderivative,
     Burgers1D,
     Darcy2D,
+    DiffusionReaction,
+    DrivenPendulum,
     ElasticCell,
     ExactSolution,
     FisherKPP,
@@ -42,6 +45,10 @@ CASES = {
     "wave, a system": (solution(Wave(dimension=1), "standing_wave"), TORUS),
     "Korteweg-de Vries": (solution(KortewegDeVries(), "soliton"), KortewegDeVries.default_domain((512,))),
     "Fisher": (solution(FisherKPP(dimension=1, growth_rate=2.0), "logistic"), WALLS),
+    "diffusion-reaction, relaxation": (solution(DiffusionReaction(), "relaxation"), WALLS),
+    "diffusion-reaction, runaway": (solution(DiffusionReaction(), "runaway"), WALLS),
+    "antiderivative": (solution(Antiderivative(), "wave"), WALLS),
+    "pendulum, a system": (solution(DrivenPendulum(), "swing"), WALLS),
     "Poisson, mixed": (solution(Poisson(dimension=2), "mixed"), Grid.box((21, 21), "chebyshev")),
     "Poisson, a mesh": (solution(Poisson(dimension=2), "disk"), disk_mesh(2)),
 }
@@ -169,7 +176,8 @@ def test_boundary_points_lie_on_their_part_and_fill_it():
     x, y, t = drawn.points.unbind(1)
     assert bool((y == 5).all())
     assert bool((drawn.normals == torch.tensor([0.0, 1.0])).all())
-    # Uniform: means and deviations of [-1, 1] and [0, 4].
+    # Not on the points of the grid, and uniform: means and deviations of [-1, 1] and [0, 4].
+    assert len(x.unique()) == 4000
     assert x.mean().item() == pytest.approx(0, abs=0.04)
     assert x.std().item() == pytest.approx(3**-0.5, rel=0.05)
     assert t.mean().item() == pytest.approx(2, abs=0.08)
