@@ -154,6 +154,8 @@ def test_solvers_are_described_as_they_declare(name):
 
 @pytest.mark.parametrize("name", options("problem"))
 def test_every_problem_has_a_solver_and_its_default_is_one(name):
-    (default,) = [entry["override /solver"] for entry in node_of(name).defaults if "override /solver" in entry]
+    (default,) = [
+        entry["override /solver"] for entry in node_of(name).defaults if "override /solver" in entry
+    ]
     assert misfit(problem_of(name), solver_of(default), domains_of(name)[0]) is None
     assert f"`{default}`" in problem_row(name)[4]
