@@ -7,6 +7,7 @@ from typing import Literal
 
 import torch
 from jaxtyping import Float
+from rich.console import Console
 from rich.progress import Progress
 from torch import Tensor
 
@@ -42,7 +43,7 @@ class FunctionalTucker:
         tolerance: Rise of the bound a datum and sweep (in nats) below which the fit has converged.
         starts: Random starts; the one with the highest bound after a few sweeps goes on.
         seed: Seed of the starts.
-        progress: Whether to show a progress bar.
+        progress: Whether to show a progress bar on a terminal.
 
     Raises:
         ValueError: An option is not among the choices.
@@ -136,7 +137,9 @@ class FunctionalTucker:
         short = min(TRIAL_SWEEPS, self.sweeps)
         best: VariationalTucker | None = None
         failure: FloatingPointError | None = None
-        with Progress(disable=not self.progress) as bar:
+        console = Console(stderr=True)
+        shown = self.progress and console.is_terminal
+        with Progress(console=console, transient=True, disable=not shown) as bar:
             task = bar.add_task("functional Tucker", total=(self.starts - 1) * short + self.sweeps)
             for seed in trials:
                 start, bounds = self._start(coordinates, data, ranks, seed), []
