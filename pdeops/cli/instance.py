@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Any, cast
 
 import torch
-from hydra.utils import get_class, instantiate
-from omegaconf import DictConfig
+from hydra.utils import instantiate
+from omegaconf import DictConfig, OmegaConf
 from torch import Tensor
 
 from pdeops.cli import assembly
@@ -56,8 +56,8 @@ class Instance:
 
 def is_instance(config: DictConfig) -> bool:
     """Whether the model is fitted to one instance; runs older than the group ``training`` are not."""
-    node = config.get("training")
-    return node is not None and issubclass(get_class(node._target_), InstanceTraining)
+    # By name: the configuration of a run may come from somebody else, and nothing of it is imported.
+    return OmegaConf.select(config, "training._target_") == "pdeops.gp.InstanceTraining"
 
 
 def build_model(config: DictConfig, recipe: Recipe) -> InstanceModel:
@@ -75,7 +75,7 @@ def build_model(config: DictConfig, recipe: Recipe) -> InstanceModel:
     """
     with section("model"):
         model = instantiate(config.model, _convert_="all")
-    if not callable(getattr(model, "misfit", None)) or not callable(getattr(model, "fit", None)):
+    if not isinstance(model, InstanceModel):
         raise UserError(
             f"training=instance: expected a model that is fitted to one instance, got {config.model._target_}"
             "; try model=gp_hm or model=functional_tucker"
@@ -86,7 +86,7 @@ def build_model(config: DictConfig, recipe: Recipe) -> InstanceModel:
         raise UserError(
             f"{name} does not fit {type(recipe.problem).__name__} {where(recipe.domain)}: {reason}"
         )
-    return cast(InstanceModel, model)
+    return model
 
 
 def build_training(config: DictConfig) -> InstanceTraining:

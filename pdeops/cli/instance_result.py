@@ -12,6 +12,11 @@ HALF_WIDTH = 1.959963984540054
 """Of the central 95 % of the normal distribution, in standard deviations."""
 
 
+def is_instance_result(result: Mapping[str, Any]) -> bool:
+    """Whether a result is that of a fit of one instance."""
+    return "coverage" in result
+
+
 def coverage_of(mean: Field, deviation: Field | None, truth: Field) -> float | None:
     """Share of the values of the truth within the 95 % intervals; None without deviations."""
     if deviation is None:

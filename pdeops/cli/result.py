@@ -17,7 +17,7 @@ from rich.console import Console
 from rich.table import Table
 
 from pdeops import __version__
-from pdeops.cli.instance_result import instance_rows
+from pdeops.cli.instance_result import instance_rows, is_instance_result
 from pdeops.data import PDEDataModule
 from pdeops.training import SupervisedOperator
 
@@ -120,7 +120,7 @@ def write_whole(path: Path, text: str) -> None:
 
 def result_rows(result: Mapping[str, Any]) -> list[tuple[str, str]]:
     """Rows of the table: what, and how much."""
-    if "coverage" in result:
+    if is_instance_result(result):
         return instance_rows(result)
     resolution = " x ".join(map(str, result["resolution"]))
     rows = [

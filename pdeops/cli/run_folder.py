@@ -102,6 +102,16 @@ def check_run_folder(run: Path) -> None:
         raise UserError(f"{run} is no run folder: expected config.yaml in it{nearby_runs(run)}")
 
 
+def check_surrogate(run: Path) -> None:
+    """Raise a UserError when `run` is no training run, or one that left no weights to predict with."""
+    check_run_folder(run)
+    if (run / "posterior.h5").is_file():
+        raise UserError(
+            f"{run}: expected a run of an operator, got a fit of one instance, which predicts no other; its "
+            "mean and deviation are in posterior.h5; try pdeops train with other data.resolution or data.seed"
+        )
+
+
 def read_config(run: Path) -> DictConfig:
     """Read the resolved configuration of a run.
 

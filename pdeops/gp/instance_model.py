@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from jaxtyping import Float64
 from torch import Tensor
@@ -46,6 +46,7 @@ class InstanceFit:
     message: str
 
 
+@runtime_checkable
 class InstanceModel(Protocol):
     """A method that is fitted to one instance: from its equations, or from measurements of its solution."""
 
