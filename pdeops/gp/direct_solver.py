@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import time
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from typing import Any, ClassVar
 
@@ -17,7 +17,8 @@ from torch import Tensor
 from pdeops.domains import AxisKind, Domain, Field, Grid
 from pdeops.gp.axis_basis import AxisBasis
 from pdeops.gp.boundary_rows import face_factors, face_values
-from pdeops.gp.mixture_kernels import GaussianMixtureKernel, StudentMixtureKernel
+from pdeops.gp.kernel_search import Steps, lattice_descent
+from pdeops.gp.mixture_kernels import GaussianMixtureKernel, MixtureKernel, StudentMixtureKernel
 from pdeops.gp.posterior import GaussianProcessReport, GaussianProcessSolution, Posterior, draw_errors
 from pdeops.gp.spectral_lines import (
     UnderResolvedWarning,
@@ -33,6 +34,9 @@ KERNELS = {"gaussian": GaussianMixtureKernel, "student": StudentMixtureKernel}
 MISFIT_AT_REST = 1e-12
 REFINEMENT = 8
 LARGE_MISFIT = 0.05
+LENGTH_STEP, WEIGHT_STEP = 2.0, 10.0
+SMALLEST_GAIN = 0.5
+"""Of the squared residual: kernels whose residuals differ by less count as equally good."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,16 +44,22 @@ class GaussianProcessSolver:
     r"""GP-HM, solved directly: steady problems for one unknown on tensor grids.
 
     The prior is a product over the axes of mixtures of waves. Their frequencies are the peaks of the spectra
-    of the source and of the boundary data along each axis, and zero; their length scale is chosen among
-    ``length_scales`` by generalised cross-validation of the equation's residual, which knows nothing of the
-    solution. For each the most likely solution is found by `TensorCollocation`. Nothing is trained.
+    of the source and of the boundary data along each axis, and zero. Their length scale and the weight of
+    each are found by `lattice_descent`, lengths by factors of two and weights by factors of ten, on the
+    generalised cross-validation of the equation's residual, which knows nothing of the solution. For each
+    kernel the most likely solution is found by `TensorCollocation`. Nothing is trained.
+
+    Cross-validation and not the evidence: that one is right for solutions drawn from the prior, and those of
+    a problem are not; it needs the level of the noise, which here is rounding; and it needs a determinant,
+    which in two dimensions is not to be had for a coefficient that varies.
 
     Time is an axis like any other: an initial-value problem is `Transport` with its inflow.
 
     Args:
         kernel: ``"gaussian"`` or ``"student"`` envelopes of the waves.
-        length_scales: Lengths to try, in lengths of the axis, in this order; the search ends at one whose
-            misfit is that of rounding.
+        length_scale: First length to try, in lengths of the axis.
+        max_kernels: Kernels to try at most; 1 keeps the first length and equal weights. The search ends
+            before at a misfit that is that of rounding.
         max_newton_steps: For nonlinear equations.
         draws: Draws from the posterior for the standard deviation.
         seed: Of the draws.
@@ -71,28 +81,25 @@ class GaussianProcessSolver:
     space_order: ClassVar[float | None] = math.inf
 
     kernel: str = "gaussian"
-    length_scales: Sequence[float] = (0.25, 0.125, 0.5, 0.0625)
+    length_scale: float = 0.25
+    max_kernels: int = 32
     max_newton_steps: int = 30
     draws: int = 32
     seed: int = 0
 
     def __post_init__(self) -> None:
         """Check the arguments."""
-        object.__setattr__(self, "length_scales", tuple(float(item) for item in self.length_scales))
         if self.kernel not in KERNELS:
             raise ValueError(f"kernel: expected one of {sorted(KERNELS)}, got {self.kernel!r}")
-        if not self.length_scales or not all(0 < item < math.inf for item in self.length_scales):
-            raise ValueError(
-                f"length_scales: expected positive numbers, got {self.length_scales}; try (0.25,)"
-            )
-        if self.max_newton_steps < 1 or self.draws < 1:
-            raise ValueError("max_newton_steps, draws: expected at least 1 of each")
+        if not 0 < self.length_scale < math.inf:
+            raise ValueError(f"length_scale: expected a positive number, got {self.length_scale}; try 0.25")
+        if min(self.max_kernels, self.max_newton_steps, self.draws) < 1:
+            raise ValueError("max_kernels, max_newton_steps, draws: expected at least 1 of each")
 
     @property
     def settings(self) -> dict[str, Any]:
         """The numerical settings as plain values."""
-        plain = {**asdict(self), "length_scales": list(self.length_scales)}
-        return {"solver": type(self).__name__, **plain}
+        return {"solver": type(self).__name__, **asdict(self)}
 
     def unsuited(self, problem: Problem, domain: Domain) -> str | None:
         """Why it cannot solve a problem on a domain, or None."""
@@ -165,20 +172,28 @@ class GaussianProcessSolver:
         self, problem: Problem, inputs: Mapping[str, Field], grid: Grid
     ) -> tuple[Posterior, Collocated, float]:
         lines = [axis_lines(problem, inputs, grid, number) for number in range(grid.dimension)]
-        best: tuple[TensorCollocation, Collocated, float] | None = None
-        for scale in self.length_scales:
+        tried: dict[Steps, tuple[TensorCollocation, Collocated]] = {}
+
+        nearest: Tensor | None = None
+
+        def score(steps: Steps) -> float:
+            nonlocal nearest
             bases = [
-                AxisBasis(KERNELS[self.kernel](frequencies, scale * axis.length), axis)
-                for frequencies, axis in zip(lines, grid.axes, strict=True)
+                AxisBasis(kernel, axis)
+                for kernel, axis in zip(self._kernels(lines, grid, steps), grid.axes, strict=True)
             ]
             collocation = TensorCollocation(problem, inputs, grid, bases, self.max_newton_steps)
-            found = collocation.solve()
-            if best is None or (found.converged, -found.score) > (best[1].converged, -best[1].score):
-                best = collocation, found, scale
-            if found.converged and found.misfit < MISFIT_AT_REST:
-                break
-        assert best is not None
-        collocation, found, scale = best
+            found = collocation.solve(nearest)
+            if nearest is None and found.converged and not collocation.equation.is_linear:
+                nearest = collocation.values(found.coefficients)
+            tried[steps] = collocation, found
+            if not found.converged:
+                return math.inf
+            return 0.0 if found.misfit < MISFIT_AT_REST else found.score
+
+        numbers = 1 + sum(len(item) for item in lines if len(item) > 1)
+        best = lattice_descent(score, numbers, self.max_kernels, gain=SMALLEST_GAIN)
+        (collocation, found), scale = tried[best], self.length_scale * LENGTH_STEP ** best[0]
         if not found.converged:
             raise RuntimeError(
                 f"Newton's method did not come to rest in {found.iterations} steps, residual "
@@ -193,6 +208,16 @@ class GaussianProcessSolver:
             )
         drawn, solved = draw_errors(collocation, found, self.draws, self.seed)
         return Posterior(collocation.bases, found.coefficients, drawn, solved), found, scale
+
+    def _kernels(self, lines: list[Tensor], grid: Grid, steps: Steps) -> list[MixtureKernel]:
+        """Kernel of each axis: the first step is that of the length, the others those of the weights."""
+        length, rest = self.length_scale * LENGTH_STEP ** steps[0], list(steps[1:])
+        result = []
+        for frequencies, axis in zip(lines, grid.axes, strict=True):
+            own = [rest.pop(0) for _ in frequencies] if len(frequencies) > 1 else [0]
+            weights = WEIGHT_STEP ** torch.tensor(own, dtype=torch.float64)
+            result.append(KERNELS[self.kernel](frequencies, length * axis.length, weights / weights.sum()))
+        return result
 
     def _report(self, found: list[Collocated], scale: float, seconds: float) -> GaussianProcessReport:
         longest = max(len(item.history) for item in found)

@@ -19,6 +19,8 @@ from pdeops.gp.separable_inverse import SeparableInverse
 from pdeops.problems import Problem
 
 LINEAR_TOLERANCE = 1e-12
+NEWTON_TOLERANCE = 1e-4
+"""Of the linear systems of Newton's method: closer would be solving for a step that is itself not exact."""
 MAX_PRODUCTS = 200
 ROUNDING = 2.2e-16
 
@@ -95,13 +97,31 @@ class TensorCollocation:
             for number, order in self.tables
         }
 
-    def lifted(self, data: Sequence[Tensor]) -> Float64[Tensor, "*ranks"]:
-        """Most likely coefficients that meet boundary data, from `AxisConditions.data` of each axis."""
+    def lifted(self, data: Sequence[Tensor], values: Tensor | None = None) -> Float64[Tensor, "*ranks"]:
+        """Most likely coefficients that meet boundary data, from `AxisConditions.data` of each axis.
+
+        Args:
+            data: Boundary data.
+            values: Function on the grid that they shall be near to, zero by default.
+
+        Returns:
+            The coefficients.
+        """
         result = torch.zeros([basis.rank for basis in self.bases], dtype=torch.float64)
+        if values is not None:
+            result = values.cpu()
+            for number, basis in enumerate(self.bases):
+                result = along(basis.values.T, result, number)
         for number, (condition, given) in enumerate(zip(self.conditions, data, strict=True)):
             if len(condition.rows):
                 result = result + along(condition.lift, given - along(condition.rows, result, number), number)
         return result.to(self.equation.device)
+
+    def values(self, coefficients: Tensor) -> Float64[Tensor, " *shape"]:
+        """The function at the points of the grid."""
+        for number in range(self.grid.dimension):
+            coefficients = along(self.tables[number, 0], coefficients, number)
+        return coefficients
 
     def derivatives(self, coefficients: Tensor) -> dict[Orders, Float64[Tensor, " *shape"]]:
         """Derivatives of u that the equation holds, at the points of the grid."""
@@ -150,13 +170,16 @@ class TensorCollocation:
         """The linear system of a Newton step."""
         return LinearisedSystem(self, self.equation.jacobian(self.derivatives(coefficients)))
 
-    def solve(self) -> Collocated:
+    def solve(self, start: Tensor | None = None) -> Collocated:
         """Solve.
+
+        Args:
+            start: First guess on the grid for Newton's method, zero by default.
 
         Returns:
             Coefficients, and what tells how good they are without an exact solution.
         """
-        coefficients = self.lifted([condition.data for condition in self.conditions])
+        coefficients = self.lifted([condition.data for condition in self.conditions], start)
         history: list[float] = []
         converged, system, scale = False, None, None
         for _ in range(self.max_newton_steps):
@@ -166,7 +189,8 @@ class TensorCollocation:
             history.append(self.tested(residual).norm().item() / scale)
             if system is None or not self.equation.is_linear:
                 system = LinearisedSystem(self, self.equation.jacobian(derivatives))
-            step = system.solve(-self.tested(residual))
+            tolerance = LINEAR_TOLERANCE if self.equation.is_linear else NEWTON_TOLERANCE
+            step = system.solve(-self.tested(residual), tolerance)
             update = self.spread(step)
             coefficients = coefficients + update
             size = update.norm().item() / max(coefficients.norm().item(), 1e-300)
