@@ -90,8 +90,8 @@ class Comparison:
     def rows(self) -> list[Row]:
         """Lines of what has finished or failed, best error first, and of the trivial predictors."""
         rows, results = [], list(self.others.values())
-        known_results = results + [run.result() for run in self.runs if run.finished]
-        kinds = {is_instance_result(result) for result in known_results}
+        finished = [run.result() for run in self.runs if run.finished]
+        kinds = {is_instance_result(result) for result in results + finished}
 
         def curve_of(found: Sequence[Mapping[str, Any]]) -> ClassicalCurve:
             mixed = len(kinds) > 1 and bool(found) and is_instance_result(found[0])
@@ -124,7 +124,7 @@ class Comparison:
                 )
             )
         for name, result in self.others.items():
-            known = {"epochs": result.get("num_epochs")}
+            known = {"epochs": float(result["num_epochs"])} if "num_epochs" in result else {}
             rows.append(
                 model_row(
                     name,
@@ -137,8 +137,8 @@ class Comparison:
                 )
             )
         # Those of the data of many instances say more than that of one.
-        trivial = max((result["trivial_relative_l2"] for result in results), key=len, default={})
-        return in_order(rows) + trivial_rows(trivial)
+        trivial = sorted((result["trivial_relative_l2"] for result in results), key=len)
+        return in_order(rows) + (trivial_rows(trivial[-1]) if trivial else [])
 
     def write(self) -> list[Row]:
         """Write the table of what is there."""
