@@ -11,6 +11,7 @@ from pathlib import Path
 NAMES = {
     "operator_speed": "time and memory of a training step, against neuraloperator (default)",
     "architecture_speed": "the same of LSM and MgNO, against their published forms, and of all models",
+    "gp_high_frequency": "Gaussian-process collocation beside the published errors and classical solvers",
     "deeponet_step": "a training step of DeepONet, against DeepXDE",
     "operator_derivatives": "a physics-informed step, against nested reverse mode",
     "solver_cost": "time of a classical solve, against the benchmark's recipe",

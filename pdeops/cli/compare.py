@@ -39,6 +39,9 @@ from pdeops.cli.comparison_table import (
 )
 from pdeops.cli.equal_error import ClassicalCurve
 from pdeops.cli.errors import UserError, guard, job
+from pdeops.cli.instance import is_instance
+from pdeops.cli.instance_curve import measure_instance
+from pdeops.cli.instance_result import is_instance_result
 from pdeops.cli.result import print_table, shorten
 from pdeops.cli.run_folder import (
     check_run_folder,
@@ -52,6 +55,9 @@ from pdeops.cli.suggestions import did_you_mean
 from pdeops.export import TimedError, draw_error_and_time
 
 FAILED = 1
+OF_ONE_INSTANCE = (
+    "its error is that of one instance over all frames, the classical solves are of the test data"
+)
 
 
 @dataclass
@@ -84,6 +90,13 @@ class Comparison:
     def rows(self) -> list[Row]:
         """Lines of what has finished or failed, best error first, and of the trivial predictors."""
         rows, results = [], list(self.others.values())
+        finished = [run.result() for run in self.runs if run.finished]
+        kinds = {is_instance_result(result) for result in results + finished}
+
+        def curve_of(found: Sequence[Mapping[str, Any]]) -> ClassicalCurve:
+            mixed = len(kinds) > 1 and bool(found) and is_instance_result(found[0])
+            return ClassicalCurve(missing=OF_ONE_INSTANCE) if mixed else self.curve
+
         for model in dict.fromkeys(run.model for run in self.runs):
             done = [run for run in self.runs if run.model == model and run.finished]
             found = [run.result() for run in done]
@@ -101,13 +114,31 @@ class Comparison:
             }
             rows.append(
                 model_row(
-                    model, found, failures=failures, known=known, evaluations=evaluations, curve=self.curve
+                    model,
+                    found,
+                    failures=failures,
+                    known=known,
+                    evaluations=evaluations,
+                    curve=curve_of(found),
+                    tells_data=True in kinds,
                 )
             )
         for name, result in self.others.items():
-            known = {"epochs": float(result["num_epochs"])}
-            rows.append(model_row(name, [result], failures={}, known=known, evaluations={}, curve=self.curve))
-        return in_order(rows) + (trivial_rows(results[0]["trivial_relative_l2"]) if results else [])
+            known = {"epochs": float(result["num_epochs"])} if "num_epochs" in result else {}
+            rows.append(
+                model_row(
+                    name,
+                    [result],
+                    failures={},
+                    known=known,
+                    evaluations={},
+                    curve=curve_of([result]),
+                    tells_data=True in kinds,
+                )
+            )
+        # Those of the data of many instances say more than that of one.
+        trivial = sorted((result["trivial_relative_l2"] for result in results), key=len)
+        return in_order(rows) + (trivial_rows(trivial[-1]) if trivial else [])
 
     def write(self) -> list[Row]:
         """Write the table of what is there."""
@@ -155,24 +186,30 @@ def compare(config: DictConfig, overrides: Sequence[str], folder: Path) -> tuple
         check_run_folder(run)
     runs = plan(models, config.seeds, overrides, folder)
     check(runs)
-    reference = runs[0].config if runs else read_config(others[0])
+    configs = [*(run.config for run in runs), *(read_config(run) for run in others)]
+    reference = next((known for known in configs if not is_instance(known)), configs[0])
     for run in others:
         check_finished(run, reference)
     resolutions = check_resolutions(config, reference)
 
     # One file, but for models that are trained on equations: theirs holds the held-out samples alone.
     for needed in (reference, *{run.model: run.config for run in runs}.values()):
+        if is_instance(needed):
+            continue
         recipe = assembly.build_recipe(needed, assembly.build_problem(needed))
         assembly.generate_data(assembly.build_data(needed, recipe))
-    curve = equal_error.read_or_measure(reference, config.classical_samples, folder)
+    measurement = measure_instance if is_instance(reference) else None
+    curve = equal_error.read_or_measure(reference, config.classical_samples, folder, measurement)
     found = {run_name(run): json.loads((run / "result.json").read_text()) for run in others}
     comparison = Comparison(folder, runs, found, resolutions, curve)
     for number, planned in enumerate(runs, start=1):
         print(f"model {planned.model}, seed {planned.seed} ({number} of {len(runs)})", flush=True)
         try:
-            pilot = comparison_budget.read_or_measure(planned.config, folder / planned.model)
-            comparison.pilots[planned.model] = pilot
-            set_length(planned, config.budget.seconds, pilot)
+            # A fit of one instance has no steps to measure, and ends by itself.
+            if not is_instance(planned.config):
+                pilot = comparison_budget.read_or_measure(planned.config, folder / planned.model)
+                comparison.pilots[planned.model] = pilot
+                set_length(planned, config.budget.seconds, pilot)
             finish(planned)
             for resolution in resolutions:
                 evaluate_at(planned, resolution)

@@ -18,6 +18,7 @@ from pdeops.cli.checks import check_data, check_numbers, check_optimisation
 from pdeops.cli.comparison_budget import Pilot, passes_over_data, training_length
 from pdeops.cli.errors import UserError, explain
 from pdeops.cli.evaluate import evaluate
+from pdeops.cli.instance import check_instance, is_instance
 from pdeops.cli.result import write_whole
 from pdeops.cli.run_folder import check_run_folder, read_config
 from pdeops.cli.train import train
@@ -92,6 +93,9 @@ def check(runs: Sequence[PlannedRun]) -> None:
                 f"trainer.devices: expected 1 for compare, got {run.config.trainer.devices}; try pdeops "
                 "train for every run, and pdeops compare runs=[...]"
             )
+        if is_instance(run.config):
+            check_instance(run.config)
+            continue
         recipe = assembly.build_recipe(run.config, assembly.build_problem(run.config))
         check_data(run.config, recipe)
         factory = assembly.build_factory(run.config)

@@ -12,10 +12,12 @@ from statistics import mean, median, stdev
 from typing import Any
 
 from pdeops.cli.equal_error import ClassicalCurve, ClassicalSolve
+from pdeops.cli.instance_result import is_instance_result
 from pdeops.cli.result import TRIVIAL, markdown_table, write_whole
 
 CLASSICAL = "classical, ms a sample at equal error"
 NOTHING = "–"
+SMALL = 5e-4
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -50,6 +52,7 @@ def model_row(
     known: Mapping[str, float | None],
     evaluations: Mapping[str, Sequence[float | str]],
     curve: ClassicalCurve,
+    tells_data: bool = False,
 ) -> Row:
     """One line for a model, over its seeds.
 
@@ -60,19 +63,30 @@ def model_row(
         known: Other numbers: ``epochs``, ``memory_megabytes``.
         evaluations: Relative L2 errors of the seeds at other resolutions, or why there is none.
         curve: The classical solver.
+        tells_data: Whether a note says what data the model saw; where models saw different kinds.
 
     Returns:
         Means over seeds of errors, with their deviations; medians of times.
     """
     notes = {}
+    if tells_data and results:
+        # Runs older than the entry were trained on solutions.
+        seen = results[0].get("sees") or f"{results[0]['num_train']} instances with solutions"
+        notes[""] = f"sees: {seen}; error over {results[0]['num_test']} held-out instances"
+        if is_instance_result(results[0]):
+            notes[""] = f"sees: {seen}; error on that instance"
     if failures:
         seeds = ", ".join(map(str, failures))
-        notes[""] = f"failed with seed {seeds}: {next(iter(failures.values()))}"
+        notes[""] = (
+            f"{notes[''] + '; ' if notes else ''}failed with seed {seeds}: {next(iter(failures.values()))}"
+        )
     numbers: dict[str, float] = {"num_seeds": len(results)}
     if results:
         numbers |= {"num_parameters": results[0]["num_parameters"]}
         for key in ("relative_l2", "relative_h1"):
             numbers |= spread(key, [result[key] for result in results])
+        covered = [result["coverage"] for result in results if result.get("coverage") is not None]
+        numbers |= {"coverage": mean(covered)} if covered else {}
         for key in ("seconds_training", "seconds_per_step", "seconds_per_sample"):
             values = [result[key] for result in results if result.get(key) is not None]
             if values:
@@ -151,6 +165,11 @@ def table(rows: Sequence[Row], places: Sequence[str]) -> tuple[list[str], list[l
         "relative_l2": ("relative L2", ".4f", 1.0),
         "relative_h1": ("relative H1", ".4f", 1.0),
         **{column_at(place): (f"L2 at {place.replace('x', ' x ')}", ".4f", 1.0) for place in places},
+        **(
+            {"coverage": ("95 % covers", ".1%", 1.0)}
+            if any("coverage" in row.numbers for row in rows)
+            else {}
+        ),
         "epochs": ("epochs", ".3g", 1.0),
         "seconds_training": ("s training", ".1f", 1.0),
         "seconds_per_step": ("ms a step", ".2f", 1e3),
@@ -171,6 +190,8 @@ def table(rows: Sequence[Row], places: Sequence[str]) -> tuple[list[str], list[l
         if value is None or math.isnan(value):
             shown = NOTHING if row.kind == "model" else ""
         else:
+            # A relative error may be at rounding.
+            form = ".2e" if form == ".4f" and abs(value) < SMALL else form
             shown = format(factor * value, form)
             if f"{key}_deviation" in row.numbers:
                 shown += f" ± {factor * row.numbers[f'{key}_deviation']:{form}}"
@@ -217,7 +238,14 @@ def write_table(rows: Sequence[Row], places: Sequence[str], curve: ClassicalCurv
     columns = [
         *("kind", "name", "num_seeds", "num_parameters"),
         *(name for column in columns for name in (column, f"{column}_deviation")),
-        *("epochs", "seconds_training", "seconds_per_step", "seconds_per_sample", "memory_megabytes"),
+        *(
+            "coverage",
+            "epochs",
+            "seconds_training",
+            "seconds_per_step",
+            "seconds_per_sample",
+            "memory_megabytes",
+        ),
         *("classical_seconds_per_sample", "classical_solve", "tolerance", "time_step", "note"),
     ]
     text = io.StringIO()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from itertools import product
@@ -98,11 +98,26 @@ class ClassicalCurve:
         return best
 
 
-def read_or_measure(config: DictConfig, num_samples: int, folder: Path) -> ClassicalCurve:
-    """Read the curve of a comparison that goes on, or `measure` it and write ``classical.json``."""
+def read_or_measure(
+    config: DictConfig,
+    num_samples: int,
+    folder: Path,
+    measurement: Callable[[DictConfig, int], ClassicalCurve] | None = None,
+) -> ClassicalCurve:
+    """Read the curve of a comparison that goes on, or `measure` it and write ``classical.json``.
+
+    Args:
+        config: Configuration of a run; its data is there.
+        num_samples: Number of test pairs to solve; 0 for no curve.
+        folder: Where the file is.
+        measurement: In the place of `measure`, for runs that have no test pairs.
+
+    Returns:
+        The curve.
+    """
     path = folder / "classical.json"
     if not path.is_file():
-        write_whole(path, json.dumps(asdict(measure(config, num_samples)), indent=2) + "\n")
+        write_whole(path, json.dumps(asdict((measurement or measure)(config, num_samples)), indent=2) + "\n")
     stored = json.loads(path.read_text())
     solves = [
         ClassicalSolve(**{**solve, "resolution": tuple(solve["resolution"])}) for solve in stored["solves"]

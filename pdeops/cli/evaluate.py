@@ -16,7 +16,7 @@ from pdeops.cli.domains import build_domain, has_mesh
 from pdeops.cli.errors import UserError, guard, job, section
 from pdeops.cli.measuring import measure
 from pdeops.cli.result import print_table
-from pdeops.cli.run_folder import check_run_folder, check_writable, read_config
+from pdeops.cli.run_folder import check_surrogate, check_writable, read_config
 from pdeops.cli.sensors import check_sensors, measure_sensors
 from pdeops.data import FieldDataset, Store, StoreSamples
 from pdeops.domains import Field, SamplingKind
@@ -49,7 +49,7 @@ def evaluate(
     Raises:
         UserError: The folder is no run, the run has no test data, or its model is bound to its points.
     """
-    check_run_folder(run)
+    check_surrogate(run)
     config = read_config(run)
     config.paths.data = str(data_folder)
     surrogate = load(run, device=choose_device(device))

@@ -16,7 +16,7 @@ from pdeops.cli.errors import UserError, guard, job
 from pdeops.cli.evaluate import choose_device
 from pdeops.cli.pictures import double, place
 from pdeops.cli.result import shorten
-from pdeops.cli.run_folder import check_run_folder, check_writable, read_config
+from pdeops.cli.run_folder import check_surrogate, check_writable, read_config
 from pdeops.cli.suggestions import did_you_mean
 from pdeops.domains import Domain, Field, Grid
 from pdeops.export import on_image, write_vtk
@@ -42,7 +42,7 @@ def predict(run: Path, source: Path, target: Path, sample: int, device: str) -> 
     Raises:
         UserError: A file is missing, damaged or holds something else; the target exists.
     """
-    check_run_folder(run)
+    check_surrogate(run)
     if target.suffix not in ARRAYS + PICTURES:
         raise UserError(
             f"output={target}: expected a name that ends in one of {', '.join(ARRAYS + PICTURES)}"

@@ -17,6 +17,7 @@ from rich.console import Console
 from rich.table import Table
 
 from pdeops import __version__
+from pdeops.cli.instance_result import instance_rows, is_instance_result
 from pdeops.data import PDEDataModule
 from pdeops.training import SupervisedOperator
 
@@ -49,6 +50,7 @@ def describe_result(
         "problem": config.problem._target_.rpartition(".")[2],
         "model": config.model._target_.rpartition(".")[2],
         "resolution": list(module.operator.domain.shape),
+        "sees": data_seen(config, data),
         "relative_l2": metrics["test/relative_l2"],
         "relative_h1": metrics["test/relative_h1"],
         "trivial_relative_l2": {name: error for name, error in errors.items() if error is not None},
@@ -64,13 +66,25 @@ def describe_result(
         "data_seed": config.data.seed,
         "device": device_name(module.device),
         "num_threads": torch.get_num_threads(),
-        "versions": {
-            "pdeops": __version__,
-            "python": platform.python_version(),
-            "torch": version("torch"),
-            "lightning": version("lightning"),
-        },
+        "versions": versions(),
     }
+
+
+def versions() -> dict[str, str]:
+    """Versions of what the numbers depend on."""
+    return {
+        "pdeops": __version__,
+        "python": platform.python_version(),
+        "torch": version("torch"),
+        "lightning": version("lightning"),
+    }
+
+
+def data_seen(config: DictConfig, data: PDEDataModule) -> str:
+    """What the model was trained on, in words."""
+    count = data.dataset("train").samples.num_samples
+    solved = config.data.path is not None or config.data.get("solve_training", True)
+    return f"{count} instances with solutions" if solved else f"equations and inputs of {count} instances"
 
 
 def count_parameters(module: torch.nn.Module) -> int:
@@ -106,6 +120,8 @@ def write_whole(path: Path, text: str) -> None:
 
 def result_rows(result: Mapping[str, Any]) -> list[tuple[str, str]]:
     """Rows of the table: what, and how much."""
+    if is_instance_result(result):
+        return instance_rows(result)
     resolution = " x ".join(map(str, result["resolution"]))
     rows = [
         ("problem", f"{result['problem']}, {resolution}, {result['num_test']} held-out instances"),

@@ -83,6 +83,15 @@ def refuse_overwriting(folder: str | None) -> None:
         )
 
 
+def check_new(run: Path, resume: str | None) -> None:
+    """Raise a UserError when the folder holds a run that is not to be resumed."""
+    if resume is None and ((run / "checkpoints").exists() or (run / "result.json").exists()):
+        raise UserError(
+            f"the folder {run} holds a run and runs are never overwritten; "
+            f"expected a new folder, or resume={run} to continue"
+        )
+
+
 def check_run_folder(run: Path) -> None:
     """Raise a UserError when `run` is not the folder of a training run."""
     if not run.is_dir():
@@ -91,6 +100,16 @@ def check_run_folder(run: Path) -> None:
         )
     if not (run / "config.yaml").is_file():
         raise UserError(f"{run} is no run folder: expected config.yaml in it{nearby_runs(run)}")
+
+
+def check_surrogate(run: Path) -> None:
+    """Raise a UserError when `run` is no training run, or one that left no weights to predict with."""
+    check_run_folder(run)
+    if (run / "posterior.h5").is_file():
+        raise UserError(
+            f"{run}: expected a run of an operator, got a fit of one instance, which predicts no other; its "
+            "mean and deviation are in posterior.h5; try pdeops train with other data.resolution or data.seed"
+        )
 
 
 def read_config(run: Path) -> DictConfig:
@@ -106,6 +125,14 @@ def read_config(run: Path) -> DictConfig:
         )
     check_targets(config, run)
     return config
+
+
+def write_config(config: DictConfig, run: Path) -> None:
+    """Write the configuration with all interpolations resolved."""
+    plain = OmegaConf.to_container(config, resolve=True)
+    partial = run / ".config.yaml.partial"
+    partial.write_text(OmegaConf.to_yaml(OmegaConf.create(plain)))
+    partial.replace(run / "config.yaml")
 
 
 def nearby_runs(run: Path) -> str:

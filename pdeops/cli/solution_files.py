@@ -68,7 +68,7 @@ def write_paraview(
     exact: Field | None,
     sample: int,
 ) -> Path:
-    """Write one sample as VTK, with the inputs of a steady problem and the error where it is known.
+    """Write one sample as VTK, with the inputs of a steady problem, the error and the deviation where known.
 
     Args:
         base: Name without suffix.
@@ -95,6 +95,9 @@ def write_paraview(
     if exact is not None:
         fields["exact"] = exact
         fields["error"] = replace(exact, values=solution.values - exact.values.to(solution.values))
+    deviation = getattr(solution, "standard_deviation", None)
+    if deviation is not None:
+        fields["standard_deviation"] = deviation
     image = problem.image(inputs, sample)
     return write_vtk({name: on_image(field, image) for name, field in fields.items()}, base, sample=sample)
 

@@ -26,10 +26,15 @@ from pdeops.cli.evaluate import choose_device
 from pdeops.cli.judging import describe_domain, errors_of, order_in_words, residual_of
 from pdeops.cli.posing import ClassicalSolver, check_exact, pose, where
 from pdeops.cli.result import markdown, print_table, shorten
-from pdeops.cli.run_folder import check_writable, refuse_overwriting, removed_if_refused, value_of
+from pdeops.cli.run_folder import (
+    check_writable,
+    refuse_overwriting,
+    removed_if_refused,
+    value_of,
+    write_config,
+)
 from pdeops.cli.solution_files import draw_solution, write_fields, write_paraview
 from pdeops.cli.suggestions import did_you_mean
-from pdeops.cli.train import write_config
 from pdeops.data.recipe import sample_seeds
 from pdeops.data.schema import library_version
 from pdeops.domains import Domain, Field

@@ -18,15 +18,18 @@ from omegaconf import DictConfig, OmegaConf
 from pdeops.cli import assembly
 from pdeops.cli.checks import check_data, check_numbers, check_optimisation
 from pdeops.cli.errors import UserError, guard, job
+from pdeops.cli.instance import fit_instance, is_instance
 from pdeops.cli.pictures import write_pictures
 from pdeops.cli.result import describe_result, print_result, write_result
 from pdeops.cli.run_folder import (
+    check_new,
     check_writable,
     is_child_process,
     program_arguments,
     read_config,
     removed_if_refused,
     shared_folder,
+    write_config,
 )
 from pdeops.cli.suggestions import flatten
 from pdeops.training import Timing, find_checkpoint, read_checkpoint
@@ -40,7 +43,8 @@ def train(config: DictConfig) -> dict[str, Any]:
 
     Returns:
         The result as it is written to ``result.json``: errors on held-out data, trivial predictors,
-        seconds, number of parameters, versions. Empty in child processes of a distributed run.
+        seconds, number of parameters, versions. Empty in child processes of a distributed run. A model that
+        is fitted to one instance has the result of `fit_instance`.
 
     Raises:
         UserError: Something in the configuration cannot work; no data was made.
@@ -53,6 +57,8 @@ def train(config: DictConfig) -> dict[str, Any]:
     check_numbers(config)
     assembly.check_device(config.trainer.accelerator, config.trainer.devices)
     lightning.seed_everything(config.seed, workers=True, verbose=False)
+    if is_instance(config):
+        return fit_instance(config)
 
     problem = assembly.build_problem(config)
     recipe = assembly.build_recipe(config, problem)
@@ -116,15 +122,6 @@ def test(trainer: lightning.Trainer, module: lightning.LightningModule, data: An
     return {name: float(value) for name, value in metrics.items()}
 
 
-def check_new(run: Path, resume: str | None) -> None:
-    """Raise a UserError when the folder holds a run that is not to be resumed."""
-    if resume is None and ((run / "checkpoints").exists() or (run / "result.json").exists()):
-        raise UserError(
-            f"the folder {run} holds a run and runs are never overwritten; "
-            f"expected a new folder, or resume={run} to continue"
-        )
-
-
 def check_resume(config: DictConfig, run: Path) -> Path:
     """Find the checkpoint to go on from, and check that there is something left to do.
 
@@ -165,14 +162,6 @@ def contents_of(config: DictConfig, key: str) -> Any:
     """What a key holds as plain containers; None where it holds nothing, as in runs older than the key."""
     value = config.get(key)
     return OmegaConf.to_container(value, resolve=True) if OmegaConf.is_config(value) else value or None
-
-
-def write_config(config: DictConfig, run: Path) -> None:
-    """Write the configuration with all interpolations resolved."""
-    plain = OmegaConf.to_container(config, resolve=True)
-    partial = run / ".config.yaml.partial"
-    partial.write_text(OmegaConf.to_yaml(OmegaConf.create(plain)))
-    partial.replace(run / "config.yaml")
 
 
 def record_overrides(run: Path) -> None:

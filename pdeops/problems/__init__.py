@@ -35,6 +35,7 @@ from pdeops.problems.kuramoto_sivashinsky import KuramotoSivashinsky
 from pdeops.problems.linear_elasticity import LinearElasticity
 from pdeops.problems.linear_terms import LinearTerm
 from pdeops.problems.manufactured import conditions_of, source_of
+from pdeops.problems.manufactured_poisson import ManufacturedAllenCahn, ManufacturedPoisson
 from pdeops.problems.multiscale_permeability import MultiscalePermeability
 from pdeops.problems.navier_stokes import NavierStokes2D
 from pdeops.problems.navier_stokes_3d import NavierStokes3D
@@ -62,6 +63,7 @@ from pdeops.problems.solenoidal_field import SolenoidalField
 from pdeops.problems.steady_allen_cahn import SteadyAllenCahn
 from pdeops.problems.stokes import Stokes
 from pdeops.problems.time_derivative import time_derivative_matrix
+from pdeops.problems.transport import Transport
 from pdeops.problems.variable import Variable
 from pdeops.problems.vector_problem import VectorProblem
 from pdeops.problems.wave import Wave
@@ -100,6 +102,8 @@ __all__ = [
     "LinearElasticity",
     "LinearTerm",
     "LognormalPermeability",
+    "ManufacturedAllenCahn",
+    "ManufacturedPoisson",
     "MultiscalePermeability",
     "NavierStokes2D",
     "NavierStokes3D",
@@ -129,6 +133,7 @@ __all__ = [
     "SpectralSpace",
     "SteadyAllenCahn",
     "Stokes",
+    "Transport",
     "TwoPhasePermeability",
     "Variable",
     "VectorProblem",

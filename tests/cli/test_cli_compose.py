@@ -9,7 +9,7 @@ import torch
 from hydra import compose, initialize_config_module
 from hydra.utils import get_class, instantiate
 
-from pdeops.cli import assembly
+from pdeops.cli import assembly, instance
 from pdeops.cli.domains import make_mesh
 from pdeops.cli.errors import UserError
 from pdeops.cli.options import options
@@ -44,6 +44,15 @@ def test_every_model_starts_on_every_problem_or_says_why_not(problem, model):
     else:
         # Two numbers make a mesh of many points; on a grid they are its shape.
         assert recipe.domain == stated.default_domain(tuple(config.data.resolution))
+    if instance.is_instance(config):
+        model = instantiate(config.model)
+        reason = model.misfit(stated, recipe.domain)
+        if reason is not None:
+            with pytest.raises(UserError, match=re.escape(reason)):
+                instance.check_instance(config)
+            return
+        instance.check_instance(config)
+        return
     factory = assembly.build_factory(config)
     if isinstance(recipe.domain, Mesh) and get_class(config.model._target_).capabilities.needs_grid:
         words = "on a mesh of .* points, .* cells: expected a grid, got a mesh; models that fit: .*lsm, "

@@ -1,0 +1,125 @@
+"""Boundary conditions of a box as rows that act on the coefficients of one axis."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Float64
+from torch import Tensor
+
+from pdeops.domains import Grid
+from pdeops.gp.axis_basis import AxisBasis
+from pdeops.gp.kernel_factor import along
+from pdeops.problems import Dirichlet, Neumann, Problem
+from pdeops.problems.expression import evaluate
+
+
+@dataclass(frozen=True, eq=False)
+class AxisConditions:
+    """Conditions at the ends of an axis, on the functions of its basis.
+
+    Args:
+        rows: One row an end that has a condition, shape (ends, rank).
+        wave_rows: The same on all waves of the prior, shape (ends, waves).
+        data: What the rows give, in coefficients of the other axes: shape (..., ends, ...), the ends standing
+            where the axis stands.
+        free: Orthonormal directions that the rows do not see, shape (rank, rank - ends).
+        lift: Map of data to the most likely coefficients that meet them, shape (rank, ends).
+    """
+
+    rows: Float64[Tensor, "ends rank"]
+    wave_rows: Float64[Tensor, "ends waves"]
+    data: Tensor
+    free: Float64[Tensor, "rank free"]
+    lift: Float64[Tensor, "rank ends"]
+
+
+def axis_conditions(
+    problem: Problem, grid: Grid, bases: tuple[AxisBasis, ...], number: int, values: Tensor
+) -> AxisConditions:
+    """Conditions of the two faces normal to an axis.
+
+    Args:
+        problem: States the conditions.
+        grid: The box.
+        bases: Functions of each axis.
+        number: Number of the axis.
+        values: Right sides of the conditions at the points of both faces, from `face_values`.
+
+    Returns:
+        The rows, data and maps.
+    """
+    basis = bases[number]
+    wave_rows = torch.zeros(0, basis.num_waves, dtype=torch.float64)
+    for alpha, slope, end in face_factors(problem, grid, number):
+        row = alpha * basis.waves(end, 0) + slope * basis.waves(end, 1)
+        wave_rows = torch.cat([wave_rows, row])
+    rows = wave_rows @ basis.mixing
+    data = values
+    for other, functions in enumerate(bases):
+        if other != number and len(rows):
+            data = along(functions.values.T, data, other)
+    weighted = basis.variances[:, None] * rows.T
+    lift = torch.linalg.solve(rows @ weighted, weighted.T).T if len(rows) else rows.T
+    free = torch.linalg.qr(rows.T, mode="complete").Q[:, len(rows) :]
+    return AxisConditions(rows, wave_rows, data, free, lift)
+
+
+def parts_of(problem: Problem, grid: Grid, number: int) -> list[str]:
+    """Faces normal to an axis that have a condition, lower before upper."""
+    stated = problem.conditions_on(grid)
+    name = grid.axes[number].name
+    return [part for part in (f"{name}_lower", f"{name}_upper") if part in stated]
+
+
+def face_factors(problem: Problem, grid: Grid, number: int) -> list[tuple[float, float, Tensor]]:
+    """Factors of u and of its derivative along the axis in the condition of each face, and the end.
+
+    Raises:
+        ValueError: A factor is not constant over its face.
+    """
+    result = []
+    axis = grid.axes[number]
+    for part in parts_of(problem, grid, number):
+        condition = problem.conditions_on(grid)[part]
+        lower = part.endswith("_lower")
+        end = torch.tensor([axis.lower if lower else axis.upper], dtype=torch.float64)
+        if isinstance(condition, Dirichlet):
+            result.append((1.0, 0.0, end))
+            continue
+        conormal = evaluate(problem.conormal_coefficient, {**problem.numbers}).item()
+        slope = -conormal if lower else conormal
+        alpha = 0.0
+        if not isinstance(condition, Neumann):
+            points = grid.boundary(part).points
+            coefficients = problem.boundary_values(part, condition.coefficient, points)
+            if bool((coefficients - coefficients[0]).abs().max() > 1e-12 * coefficients.abs().max()):
+                raise ValueError(f"boundary condition on {part!r}: expected a constant coefficient")
+            alpha = coefficients[0].item()
+        result.append((alpha, slope, end))
+    return result
+
+
+def face_values(problem: Problem, grid: Grid, number: int) -> Float64[Tensor, "..."]:
+    """Right sides of the conditions on the faces normal to an axis.
+
+    Args:
+        problem: States the conditions.
+        grid: The box.
+        number: Number of the axis.
+
+    Returns:
+        Values at the points of the faces: the shape of the grid with the number of conditions at the axis.
+    """
+    stated = problem.conditions_on(grid)
+    shape = [axis.num_points for axis in grid.axes]
+    faces = []
+    for part in parts_of(problem, grid, number):
+        condition = stated[part]
+        text = condition.flux if isinstance(condition, Neumann) else condition.value
+        values = problem.boundary_values(part, text, grid.boundary(part).points)
+        faces.append(values.reshape([*shape[:number], *shape[number + 1 :]]))
+    if not faces:
+        return torch.empty(*shape[:number], 0, *shape[number + 1 :], dtype=torch.float64)
+    return torch.stack(faces, dim=number)

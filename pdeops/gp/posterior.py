@@ -1,0 +1,167 @@
+"""What a Gaussian process knows of a solution: mean and standard deviation, anywhere, with derivatives."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Float64
+from torch import Tensor
+
+from pdeops.domains import Field, Grid
+from pdeops.gp.axis_basis import AxisBasis
+from pdeops.gp.equation_terms import Orders
+from pdeops.gp.kernel_factor import along
+from pdeops.gp.tensor_collocation import ROUNDING, Collocated, LinearisedSystem, TensorCollocation
+
+NOISE_TOLERANCE = 1e-3
+
+
+@dataclass(frozen=True, eq=False)
+class Posterior:
+    """Mean and uncertain directions of one solution.
+
+    Args:
+        bases: Functions of each axis.
+        coefficients: Of the mean, shape (*ranks).
+        drawn: Waves of draws from the prior, shape (draws, *waves), see `draw_errors`.
+        solved: Coefficients of the solutions for their data, shape (draws, *ranks).
+    """
+
+    bases: tuple[AxisBasis, ...]
+    coefficients: Float64[Tensor, "*ranks"]
+    drawn: Float64[Tensor, "draws *waves"]
+    solved: Float64[Tensor, "draws *ranks"]
+
+    def mean(self, grid: Grid, orders: Sequence[int] | None = None) -> Float64[Tensor, " *shape"]:
+        """Mean of the solution, or of a derivative, on any grid within the box.
+
+        Args:
+            grid: Where; only its points matter.
+            orders: Order of the derivative along each axis; values by default.
+
+        Returns:
+            Values at the points of the grid.
+        """
+        return self._on(grid, orders, self.coefficients[None])[0]
+
+    def standard_deviation(
+        self, grid: Grid, orders: Sequence[int] | None = None
+    ) -> Float64[Tensor, " *shape"]:
+        """Posterior standard deviation, see `mean`.
+
+        Its own relative error is about one over the root of twice the number of draws.
+        """
+        errors = self._on(grid, orders, self.solved) - self._waves_on(grid, orders, self.drawn)
+        return errors.square().mean(dim=0).sqrt()
+
+    def _on(self, grid: Grid, orders: Sequence[int] | None, coefficients: Tensor) -> Tensor:
+        orders = orders or [0] * grid.dimension
+        for number, (axis, basis, order) in enumerate(zip(grid.axes, self.bases, orders, strict=True)):
+            coefficients = along(basis.at(axis.points, order).to(coefficients), coefficients, number + 1)
+        return coefficients
+
+    def _waves_on(self, grid: Grid, orders: Sequence[int] | None, waves: Tensor) -> Tensor:
+        orders = orders or [0] * grid.dimension
+        for number, (axis, basis, order) in enumerate(zip(grid.axes, self.bases, orders, strict=True)):
+            waves = along(basis.waves(axis.points, order).to(waves), waves, number + 1)
+        return waves
+
+
+@dataclass(frozen=True, eq=False)
+class GaussianProcessReport:
+    """How a solve ended, as `SolveReport` of the classical solvers has it.
+
+    Args:
+        status: ``"converged"`` or ``"iteration_limit"``.
+        message: One sentence with the numbers.
+        seconds: Wall time.
+        iterations: Newton steps, shape (batch,).
+        residual_history: Relative residual norm, shape (steps + 1, batch).
+    """
+
+    status: str
+    message: str
+    seconds: float
+    iterations: Tensor
+    residual_history: Tensor
+
+
+@dataclass(frozen=True, eq=False)
+class GaussianProcessSolution(Field):
+    """Mean of the posterior on the grid asked for, with what else is known.
+
+    Args:
+        values: See `Field`.
+        domain: See `Field`.
+        channels: See `Field`.
+        units: See `Field`.
+        times: See `Field`.
+        standard_deviation: Posterior standard deviation on the same grid.
+        posteriors: One a sample: mean and deviation anywhere, with derivatives.
+        report: How the solve ended.
+    """
+
+    standard_deviation: Field | None = None
+    posteriors: tuple[Posterior, ...] = ()
+    report: GaussianProcessReport | None = None
+
+
+def draw_errors(
+    collocation: TensorCollocation, found: Collocated, draws: int, seed: int
+) -> tuple[Float64[Tensor, "draws *waves"], Float64[Tensor, "draws *ranks"]]:
+    r"""Draws from the prior, and what the solver makes of their data.
+
+    A draw has all waves of the prior, also those that the functions leave out. Its source and its boundary
+    data go through the linearised solve as those of the problem did. Its error is scaled by how much larger
+    the misfit of the problem is than that of the draw: so a solution that the prior holds for unlikely has
+    wide intervals. Noise of the size of rounding in the source is added: the phase of its fastest wave, in
+    units of the last place.
+
+    Args:
+        collocation: Functions and equation.
+        found: The solution.
+        draws: Number of draws.
+        seed: Of the draws.
+
+    Returns:
+        Coefficients of the waves of each draw and of the solution for its data, both scaled.
+
+    Good values: 32 draws: deviations to 13 %.
+
+    Failure mode: One solve has one error, smooth over the box: coverage is near its level over many problems,
+        and may be anything for one.
+
+    Source: Matheron's rule, Wilson et al. (2021), arXiv:2011.04026.
+    """
+    generator = torch.Generator().manual_seed(seed)
+    values = collocation.derivatives(found.coefficients)
+    slopes = collocation.equation.jacobian(values)
+    system = LinearisedSystem(collocation, slopes)
+    largest = max((slopes[orders] * values[orders]).square().mean().sqrt().item() for orders in slopes)
+    phase = max(
+        (basis.speeds.max() * (basis.points[-1] - basis.points[0])).item() for basis in collocation.bases
+    )
+    rounding = min(ROUNDING * phase / math.sqrt(12) * largest, found.noise)
+
+    def combined(terms: Mapping[Orders, Tensor]) -> Tensor:
+        return torch.stack([slopes[orders] * terms[orders] for orders in slopes]).sum(dim=0)
+
+    counts = [basis.num_waves for basis in collocation.bases]
+    drawn, solved = [], []
+    for _ in range(draws):
+        waves = torch.randn(counts, generator=generator, dtype=torch.float64).to(found.coefficients)
+        source = combined(collocation.wave_derivatives(waves))
+        coefficients = collocation.lifted(collocation.wave_faces(waves))
+        for _ in range(2):  # as in `TensorCollocation.solve`
+            left = source - combined(collocation.derivatives(coefficients))
+            coefficients = coefficients + collocation.spread(system.solve(collocation.tested(left)))
+        left = source - combined(collocation.derivatives(coefficients))
+        ratio = found.noise / left.square().mean().sqrt()
+        noise = rounding * torch.randn(source.shape, generator=generator, dtype=torch.float64).to(source)
+        response = collocation.spread(system.solve(collocation.tested(noise), NOISE_TOLERANCE))
+        drawn.append(ratio * waves)
+        solved.append(ratio * coefficients + response)
+    return torch.stack(drawn), torch.stack(solved)

@@ -1,0 +1,261 @@
+"""The inner solve: coefficients of tensor products of axis functions that meet an equation on a grid."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Float64
+from torch import Tensor
+
+from pdeops.domains import Field, Grid
+from pdeops.gp.axis_basis import AxisBasis
+from pdeops.gp.boundary_rows import axis_conditions, face_values
+from pdeops.gp.equation_terms import EquationTerms, Orders
+from pdeops.gp.kernel_factor import along
+from pdeops.gp.krylov import preconditioned_gmres
+from pdeops.gp.separable_inverse import SeparableInverse
+from pdeops.problems import Problem
+
+LINEAR_TOLERANCE = 1e-12
+NEWTON_TOLERANCE = 1e-4
+"""Of the linear systems of Newton's method: closer would be solving for a step that is itself not exact."""
+MAX_PRODUCTS = 200
+ROUNDING = 2.2e-16
+
+
+@dataclass(frozen=True, eq=False)
+class Collocated:
+    """What an inner solve found.
+
+    Args:
+        coefficients: One an axis function of each axis, shape (*ranks).
+        misfit: Norm of the equation's residual at the grid points over that of the source term, or of the
+            largest term where there is no source.
+        noise: Root mean square of the residual at the grid points, at least rounding.
+        score: Generalised cross-validation: the squared residual over the squared share of free points.
+        iterations: Newton steps.
+        history: Relative norm of the tested residual, one a step.
+        converged: Whether the steps came to rest.
+    """
+
+    coefficients: Float64[Tensor, "*ranks"]
+    misfit: float
+    noise: float
+    score: float
+    iterations: int
+    history: tuple[float, ...]
+    converged: bool
+
+
+class TensorCollocation:
+    r"""Solves an equation for :math:`u = \sum_{ij} c_{ij}\, \varphi_i(x)\, \psi_j(y)`, in 3-D too.
+
+    The coefficients are the most likely ones for the boundary data plus a part that the boundary does not
+    see; for this part the residual at the points of the grid is tested with the same functions, so the number
+    of equations is that of the unknowns. A solution among the functions is met exactly, as its residual
+    vanishes at all points. Newton's method; each linear system by GMRES, with the inverse for constant
+    coefficients, axis by axis, in front of it. No matrix joins two axes.
+
+    Args:
+        problem: A steady problem for one unknown.
+        inputs: Inputs by name, one sample, on the grid.
+        grid: Nodes or Chebyshev points on all axes.
+        bases: Functions of each axis.
+        max_newton_steps: Number of steps at most.
+    """
+
+    def __init__(
+        self,
+        problem: Problem,
+        inputs: Mapping[str, Field],
+        grid: Grid,
+        bases: Sequence[AxisBasis],
+        max_newton_steps: int = 30,
+    ) -> None:
+        self.problem, self.grid, self.bases = problem, grid, tuple(bases)
+        self.max_newton_steps = max_newton_steps
+        self.equation = EquationTerms(problem, inputs, grid)
+        device = self.equation.device
+        self.faces = [face_values(problem, grid, number) for number in range(grid.dimension)]
+        self.conditions = [
+            axis_conditions(problem, grid, self.bases, number, faces)
+            for number, faces in enumerate(self.faces)
+        ]
+        self.free = [condition.free.to(device) for condition in self.conditions]
+        self.tests = [
+            basis.values.to(device) @ free for basis, free in zip(self.bases, self.free, strict=True)
+        ]
+        self.tables = {
+            (number, order): basis.at(basis.points, order).to(device)
+            for number, basis in enumerate(self.bases)
+            for order in {0, *(orders[number] for orders in self.equation.symbols)}
+        }
+        self.wave_tables = {
+            (number, order): self.bases[number].waves(self.bases[number].points, order).to(device)
+            for number, order in self.tables
+        }
+
+    def lifted(self, data: Sequence[Tensor], values: Tensor | None = None) -> Float64[Tensor, "*ranks"]:
+        """Most likely coefficients that meet boundary data, from `AxisConditions.data` of each axis.
+
+        Args:
+            data: Boundary data.
+            values: Function on the grid that they shall be near to, zero by default.
+
+        Returns:
+            The coefficients.
+        """
+        result = torch.zeros([basis.rank for basis in self.bases], dtype=torch.float64)
+        if values is not None:
+            result = values.cpu()
+            for number, basis in enumerate(self.bases):
+                result = along(basis.values.T, result, number)
+        for number, (condition, given) in enumerate(zip(self.conditions, data, strict=True)):
+            if len(condition.rows):
+                result = result + along(condition.lift, given - along(condition.rows, result, number), number)
+        return result.to(self.equation.device)
+
+    def values(self, coefficients: Tensor) -> Float64[Tensor, " *shape"]:
+        """The function at the points of the grid."""
+        for number in range(self.grid.dimension):
+            coefficients = along(self.tables[number, 0], coefficients, number)
+        return coefficients
+
+    def derivatives(self, coefficients: Tensor) -> dict[Orders, Float64[Tensor, " *shape"]]:
+        """Derivatives of u that the equation holds, at the points of the grid."""
+        result = {}
+        for orders in self.equation.symbols:
+            values = coefficients
+            for number, order in enumerate(orders):
+                values = along(self.tables[number, order], values, number)
+            result[orders] = values
+        return result
+
+    def wave_derivatives(self, waves: Float64[Tensor, "*waves"]) -> dict[Orders, Float64[Tensor, " *shape"]]:
+        """Derivatives of a function given by all waves of the prior, as `derivatives`."""
+        result = {}
+        for orders in self.equation.symbols:
+            values = waves
+            for number, order in enumerate(orders):
+                values = along(self.wave_tables[number, order], values, number)
+            result[orders] = values
+        return result
+
+    def wave_faces(self, waves: Float64[Tensor, "*waves"]) -> list[Tensor]:
+        """Boundary data of such a function, as `lifted` takes it."""
+        result = []
+        for number, condition in enumerate(self.conditions):
+            data = along(condition.wave_rows, waves.cpu(), number)
+            for other, basis in enumerate(self.bases):
+                if other != number:
+                    data = along(basis.values.T @ basis.waves(basis.points, 0), data, other)
+            result.append(data)
+        return result
+
+    def tested(self, values: Tensor) -> Float64[Tensor, "*free"]:
+        """Products of values on the grid with the functions that the boundary does not see."""
+        for number, test in enumerate(self.tests):
+            values = along(test.T, values, number)
+        return values
+
+    def spread(self, unknowns: Tensor) -> Float64[Tensor, "*ranks"]:
+        """Coefficients of the part that the boundary does not see."""
+        for number, free in enumerate(self.free):
+            unknowns = along(free, unknowns, number)
+        return unknowns
+
+    def linearised(self, coefficients: Tensor) -> LinearisedSystem:
+        """The linear system of a Newton step."""
+        return LinearisedSystem(self, self.equation.jacobian(self.derivatives(coefficients)))
+
+    def solve(self, start: Tensor | None = None) -> Collocated:
+        """Solve.
+
+        Args:
+            start: First guess on the grid for Newton's method, zero by default.
+
+        Returns:
+            Coefficients, and what tells how good they are without an exact solution.
+        """
+        coefficients = self.lifted([condition.data for condition in self.conditions], start)
+        history: list[float] = []
+        converged, system, scale = False, None, None
+        for _ in range(self.max_newton_steps):
+            derivatives = self.derivatives(coefficients)
+            residual = self.equation.residual(derivatives)
+            scale = scale or max(residual.norm().item(), 1e-300)
+            history.append(self.tested(residual).norm().item() / scale)
+            if system is None or not self.equation.is_linear:
+                system = LinearisedSystem(self, self.equation.jacobian(derivatives))
+            tolerance = LINEAR_TOLERANCE if self.equation.is_linear else NEWTON_TOLERANCE
+            step = system.solve(-self.tested(residual), tolerance)
+            update = self.spread(step)
+            coefficients = coefficients + update
+            size = update.norm().item() / max(coefficients.norm().item(), 1e-300)
+            if not size < 1e12:
+                break
+            # A linear system gets one more round, in which rounding of the first is mended.
+            if size < 1e-11 or (self.equation.is_linear and len(history) == 2):
+                converged = True
+                break
+        derivatives = self.derivatives(coefficients)
+        residual = self.equation.residual(derivatives)
+        terms = self.equation.jacobian(derivatives)
+        largest = max((terms[o] * derivatives[o]).square().mean().sqrt().item() for o in terms)
+        total = self.grid.num_points
+        size = max(residual.square().mean().sqrt().item(), 1e-300)
+        share = 1 - sum(test.shape[1] for test in self.tests) / sum(self.grid.shape)
+        return Collocated(
+            coefficients=coefficients,
+            misfit=size / max(largest, 1e-300),
+            noise=max(size, ROUNDING * largest),
+            score=size**2 / share**2,
+            iterations=len(history),
+            history=tuple(history),
+            converged=converged and bool(torch.isfinite(coefficients).all()) and total > 0,
+        )
+
+
+class LinearisedSystem:
+    """The equation, linearised at some u, for the part that the boundary does not see.
+
+    Args:
+        collocation: Functions and equation.
+        coefficients: Values of the coefficient of each derivative on the grid.
+    """
+
+    def __init__(self, collocation: TensorCollocation, coefficients: Mapping[Orders, Tensor]) -> None:
+        self.collocation, self.coefficients = collocation, coefficients
+        alone = collocation.grid.dimension == 1
+        self.inverse = SeparableInverse(self._axis_matrices(), 0.0 if alone else self._constant())
+
+    def _constant(self) -> float:
+        zero = (0,) * self.collocation.grid.dimension
+        return self.coefficients[zero].mean().item() if zero in self.coefficients else 0.0
+
+    def _axis_matrices(self) -> list[Tensor]:
+        """Terms of one axis each: with mean coefficients, in one dimension exactly."""
+        outer = self.collocation
+        alone = outer.grid.dimension == 1
+        matrices = []
+        for number, (test, free) in enumerate(zip(outer.tests, outer.free, strict=True)):
+            matrix = torch.zeros(free.shape[1], free.shape[1], dtype=torch.float64, device=free.device)
+            for orders, values in self.coefficients.items():
+                if alone or (orders[number] > 0 and sum(orders) == orders[number]):
+                    factor = values[:, None] if alone else values.mean()
+                    matrix = matrix + test.T @ (factor * (outer.tables[number, orders[number]] @ free))
+            matrices.append(matrix)
+        return matrices
+
+    def apply(self, unknowns: Tensor) -> Tensor:
+        """The linear map."""
+        derivatives = self.collocation.derivatives(self.collocation.spread(unknowns))
+        terms = [values * derivatives[orders] for orders, values in self.coefficients.items()]
+        return self.collocation.tested(torch.stack(terms).sum(dim=0))
+
+    def solve(self, right: Tensor, tolerance: float = LINEAR_TOLERANCE) -> Tensor:
+        """Solution of the linear system."""
+        solution, _, _ = preconditioned_gmres(self.apply, self.inverse, right, tolerance, MAX_PRODUCTS)
+        return solution
