@@ -287,6 +287,8 @@ def fitting_models(domain: Domain, output_domain: Domain | None = None) -> list[
     names = []
     for name in options("model"):
         node = OmegaConf.load(files("pdeops.conf") / "model" / f"{name}.yaml")  # type: ignore[arg-type]
+        if not node.model.get("_partial_"):  # fitted to one instance, so no operator
+            continue
         factory = instantiate(node.model)
         if output_domain is not None and not issubclass(factory.func, QueryOperator):
             continue
