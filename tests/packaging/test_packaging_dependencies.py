@@ -9,8 +9,6 @@ from pathlib import Path
 ROOT = Path(__file__).parents[2]
 # Names that differ between the index and the import.
 IMPORT_NAMES = {"hydra-core": "hydra"}
-# Asked for by name, for the Gaussian processes to come.
-NOT_YET_IMPORTED = {"gpytorch"}
 # Optional: imported where used, with an error that names the extra.
 EXTRAS = {"neuralop", "skfem", "pyamg", "meshio"}
 
@@ -31,4 +29,4 @@ def test_declared_dependencies_are_the_imported_packages():
         declared = tomllib.load(file)["project"]["dependencies"]
     names = {re.match(r"[\w-]+", entry).group() for entry in declared}
     declared_imports = {IMPORT_NAMES.get(name, name) for name in names}
-    assert imported_packages() - EXTRAS == declared_imports - NOT_YET_IMPORTED
+    assert imported_packages() - EXTRAS == declared_imports
