@@ -6,7 +6,8 @@ import pytest
 import torch
 
 import pdeops.problems
-from pdeops.domains import AxisKind, Grid, derivative
+from pdeops.domains import AxisKind, Field, Grid, derivative
+from pdeops.gp import GaussianProcessSolver
 from pdeops.problems import Dirichlet, LognormalPermeability, NeumannRandomField, Problem
 from solvers import ChebyshevEllipticSolver, ChebyshevETDRK4Solver, InitialValueSolver, SpectralSolver
 
@@ -46,10 +47,17 @@ STEADY = {
 ON_MESHES = {"ElasticCell", "LinearElasticity", "PipeFlow", "Stokes"}
 ORDINARY = {"Antiderivative", "DrivenPendulum", "NonlinearODE", "Pendulum"}
 FROM_ZERO = {"DiffusionReaction"}
+# Parameters of problems whose data is made for a chosen solution.
+CHOSEN = {
+    "ManufacturedAllenCahn": {"dimension": 2, "solution": "sin(3*x)*cos(2*y)"},
+    "ManufacturedPoisson": {"dimension": 2, "solution": "sin(3*x)*cos(2*y)"},
+    "Transport": {"velocity_x": 2.0, "velocity_y": 1.0, "solution": "sin(3*x)*cos(2*y)"},
+}
 
 
 def test_every_problem_is_here():
-    assert set(PROBLEMS) == EVOLVING.keys() | STEADY.keys() | ON_MESHES | ORDINARY | FROM_ZERO
+    listed = EVOLVING.keys() | STEADY.keys() | ON_MESHES | ORDINARY | FROM_ZERO | CHOSEN.keys()
+    assert set(PROBLEMS) == listed
 
 
 @pytest.mark.parametrize("name", EVOLVING)
@@ -93,6 +101,20 @@ def test_initial_value_problems_satisfy_their_equations(name):
     slope = derivative(solution.values, grid, 0, 1)
     residual = problem.residual(solution, inputs).values
     assert (residual.norm(dim=2) < 1e-7 * slope.norm(dim=2)).all()
+
+
+@pytest.mark.parametrize("name", sorted(CHOSEN))
+def test_problems_made_for_a_solution_have_it_and_it_satisfies_their_equations(name):
+    problem = PROBLEMS[name](**CHOSEN[name])
+    grid = Grid.box((24, 24), AxisKind.CHEBYSHEV)
+    inputs = problem.sample_inputs(grid, [0])
+    solution = GaussianProcessSolver().solve(problem, inputs, grid)
+    x, y = grid.coordinates
+    exact = torch.sin(3 * x) * torch.cos(2 * y)
+    torch.testing.assert_close(solution.values[0, 0], exact, rtol=0, atol=1e-7)
+    # Two derivatives of polynomials of degree 23 cost up to 23^4.
+    residual = problem.residual(Field(exact[None, None], grid, solution.channels), inputs).values
+    assert residual.norm() < 1e-8 * inputs["source"].values.norm()
 
 
 @pytest.mark.parametrize("name", sorted(FROM_ZERO))
