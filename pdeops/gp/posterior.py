@@ -137,7 +137,8 @@ def draw_errors(
     the misfit of the problem is than that of the draw: so a solution that the prior holds for unlikely has
     wide intervals. "Larger" by that of `residual_sizes` which says more over all draws: a solution that is
     smoother than the prior has its misfit in slower waves, and these make larger errors. Noise of the size of
-    rounding in the source is added: the phase of its fastest wave, in units of the last place.
+    rounding in the source is added: the phase of its fastest wave, in units of the last place, and one number
+    for all points of the same coordinate, for they share the rounding of its waves.
 
     Args:
         collocation: Functions and equation.
@@ -182,7 +183,10 @@ def draw_errors(
             left = source - combined(collocation.derivatives(coefficients))
             coefficients = coefficients + collocation.spread(system.solve(collocation.tested(left)))
         left = source - combined(collocation.derivatives(coefficients))
-        noise = rounding * torch.randn(source.shape, generator=generator, dtype=torch.float64).to(source)
+        noise = torch.zeros_like(source)
+        for number, count in enumerate(source.shape):
+            line = rounding * torch.randn(count, generator=generator, dtype=torch.float64).to(source)
+            noise += line.reshape([-1 if n == number else 1 for n in range(source.ndim)])
         response = collocation.spread(system.solve(collocation.tested(noise), NOISE_TOLERANCE))
         drawn.append(waves)
         solved.append(coefficients)
