@@ -35,6 +35,8 @@ MISFIT_AT_REST = 1e-12
 REFINEMENT = 8
 LARGE_MISFIT = 0.05
 LENGTH_STEP, WEIGHT_STEP = 2.0, 10.0
+LONGEST = 4.0
+"""Length scale, in lengths of the axis, up to which the search goes: the waves of a kernel grow with it."""
 SMALLEST_GAIN = 0.5
 """Of the squared residual: kernels whose residuals differ by less count as equally good."""
 
@@ -178,6 +180,8 @@ class GaussianProcessSolver:
 
         def score(steps: Steps) -> float:
             nonlocal nearest
+            if steps[0] > 0 and self.length_scale * LENGTH_STEP ** steps[0] > LONGEST:
+                return math.inf
             bases = [
                 AxisBasis(kernel, axis)
                 for kernel, axis in zip(self._kernels(lines, grid, steps), grid.axes, strict=True)
