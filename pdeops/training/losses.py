@@ -82,6 +82,9 @@ class MeanSquared(FieldLoss):
     Every sample counts with its size, unlike in `RelativeL2`; so a sample may be zero, or known at
     one point only.
 
+    Several frames are channels on a domain, where they add up; at points of space and time the mean runs over
+    them, too.
+
     Good values: It scales with the square of the unit of y: Adam's step does not see the scale.
     """
 

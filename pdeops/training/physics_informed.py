@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import Any, Literal, cast
 
 import torch
@@ -161,7 +162,7 @@ class PhysicsInformedLoss(nn.Module):
         """Residuals at points, on the device and in the precision of the inputs."""
         values = next(iter(inputs.values())).values
         points = where.points.to(values)
-        outputs: Outputs = lambda orders: answer(points, orders)  # noqa: E731
+        outputs: Outputs = partial(answer, points)
         normals = None if where.normals is None else where.normals.to(values)
         return residual(outputs, lambda name, orders: where.values(inputs, name, orders), points, normals)
 
