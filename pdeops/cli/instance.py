@@ -25,7 +25,7 @@ from pdeops.cli.solve import working
 from pdeops.data import Recipe, restrict
 from pdeops.data.recipe import sample_seeds
 from pdeops.domains import Field
-from pdeops.gp import InstanceModel, InstanceTraining
+from pdeops.instances import InstanceModel, InstanceTraining
 from pdeops.problems import ExactSolution
 
 SAME_INPUT = 1e-12
@@ -57,7 +57,7 @@ class Instance:
 def is_instance(config: DictConfig) -> bool:
     """Whether the model is fitted to one instance; runs older than the group ``training`` are not."""
     # By name: the configuration of a run may come from somebody else, and nothing of it is imported.
-    return OmegaConf.select(config, "training._target_") == "pdeops.gp.InstanceTraining"
+    return OmegaConf.select(config, "training._target_") == "pdeops.instances.InstanceTraining"
 
 
 def build_model(config: DictConfig, recipe: Recipe) -> InstanceModel:

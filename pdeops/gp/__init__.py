@@ -3,13 +3,11 @@
 from pdeops.gp.collocation_model import CollocationModel
 from pdeops.gp.direct_solver import GaussianProcessSolver
 from pdeops.gp.functional_tucker import FunctionalTucker
-from pdeops.gp.instance_model import InstanceFit, InstanceModel, InstanceTraining, Measurements
 from pdeops.gp.joint_solver import JointGaussianProcessSolver, JointModel
 from pdeops.gp.kalman import LinearGaussianChain
 from pdeops.gp.kernel_factor import KernelFactor, kronecker_log_determinant
 from pdeops.gp.mixture_kernels import GaussianMixtureKernel, MixtureKernel, StudentMixtureKernel
 from pdeops.gp.posterior import GaussianProcessReport, GaussianProcessSolution, Posterior
-from pdeops.gp.scattered_field import posterior_field, scatter
 from pdeops.gp.spectral_lines import UnderResolvedWarning, spectral_lines
 from pdeops.gp.state_space import MaternStateSpace
 from pdeops.gp.tucker_model import FunctionalTuckerModel
@@ -22,21 +20,15 @@ __all__ = [
     "GaussianProcessReport",
     "GaussianProcessSolution",
     "GaussianProcessSolver",
-    "InstanceFit",
-    "InstanceModel",
-    "InstanceTraining",
     "JointGaussianProcessSolver",
     "JointModel",
     "KernelFactor",
     "LinearGaussianChain",
     "MaternStateSpace",
-    "Measurements",
     "MixtureKernel",
     "Posterior",
     "StudentMixtureKernel",
     "UnderResolvedWarning",
     "kronecker_log_determinant",
-    "posterior_field",
-    "scatter",
     "spectral_lines",
 ]

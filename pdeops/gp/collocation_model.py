@@ -10,9 +10,9 @@ from torch import Tensor
 
 from pdeops.domains import Domain, Field
 from pdeops.gp.direct_solver import GaussianProcessSolver
-from pdeops.gp.instance_model import InstanceFit, Measurements
 from pdeops.gp.joint_solver import JointGaussianProcessSolver
 from pdeops.gp.posterior import GaussianProcessSolution
+from pdeops.instances import InstanceFit, Measurements
 from pdeops.problems import Problem
 
 

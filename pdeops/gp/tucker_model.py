@@ -12,9 +12,8 @@ from torch import Tensor
 
 from pdeops.domains import Domain, Field
 from pdeops.gp.functional_tucker import FunctionalTucker
-from pdeops.gp.instance_model import InstanceFit, Measurements
-from pdeops.gp.scattered_field import posterior_field
 from pdeops.gp.tensor_core import TuckerCore
+from pdeops.instances import InstanceFit, Measurements, posterior_field
 from pdeops.problems import Problem
 
 

@@ -24,7 +24,8 @@ import torch
 from torch import Tensor
 
 from pdeops.domains import Field, Grid
-from pdeops.gp import FunctionalTucker, posterior_field, scatter
+from pdeops.gp import FunctionalTucker
+from pdeops.instances import posterior_field, scatter
 from pdeops.problems import HeatEquation
 from pdeops.problems.cole_hopf import cole_hopf_burgers
 from solvers import SpectralSolver

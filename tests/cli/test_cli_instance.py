@@ -12,7 +12,7 @@ import torch
 
 from pdeops.cli.instance_result import coverage_of
 from pdeops.domains import Field, Grid
-from pdeops.gp import InstanceTraining
+from pdeops.instances import InstanceTraining
 
 # Ten waves on 60 points.
 WAVES = (

@@ -7,7 +7,7 @@ import torch
 
 from pdeops.domains import Field, Grid, disk_mesh
 from pdeops.gp.functional_tucker import FunctionalTucker
-from pdeops.gp.scattered_field import posterior_field, scatter
+from pdeops.instances import posterior_field, scatter
 
 
 def formula(t, x, y):
