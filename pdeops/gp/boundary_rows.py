@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
@@ -10,7 +11,6 @@ from torch import Tensor
 
 from pdeops.domains import Grid
 from pdeops.gp.axis_basis import AxisBasis
-from pdeops.gp.kernel_factor import along
 from pdeops.problems import Dirichlet, Neumann, Problem
 from pdeops.problems.expression import evaluate
 
@@ -22,48 +22,35 @@ class AxisConditions:
     Args:
         rows: One row an end that has a condition, shape (ends, rank).
         wave_rows: The same on all waves of the prior, shape (ends, waves).
-        data: What the rows give, in coefficients of the other axes: shape (..., ends, ...), the ends standing
-            where the axis stands.
         free: Orthonormal directions that the rows do not see, shape (rank, rank - ends).
         lift: Map of data to the most likely coefficients that meet them, shape (rank, ends).
     """
 
     rows: Float64[Tensor, "ends rank"]
     wave_rows: Float64[Tensor, "ends waves"]
-    data: Tensor
     free: Float64[Tensor, "rank free"]
     lift: Float64[Tensor, "rank ends"]
 
 
-def axis_conditions(
-    problem: Problem, grid: Grid, bases: tuple[AxisBasis, ...], number: int, values: Tensor
-) -> AxisConditions:
+def axis_conditions(ends: Sequence[tuple[float, float, Tensor]], basis: AxisBasis) -> AxisConditions:
     """Conditions of the two faces normal to an axis.
 
     Args:
-        problem: States the conditions.
-        grid: The box.
-        bases: Functions of each axis.
-        number: Number of the axis.
-        values: Right sides of the conditions at the points of both faces, from `face_values`.
+        ends: Factors of u and of its derivative, and the end, from `face_factors`.
+        basis: Functions of the axis.
 
     Returns:
-        The rows, data and maps.
+        The rows and maps.
     """
-    basis = bases[number]
     wave_rows = torch.zeros(0, basis.num_waves, dtype=torch.float64)
-    for alpha, slope, end in face_factors(problem, grid, number):
+    for alpha, slope, end in ends:
         row = alpha * basis.waves(end, 0) + slope * basis.waves(end, 1)
         wave_rows = torch.cat([wave_rows, row])
     rows = wave_rows @ basis.mixing
-    data = values
-    for other, functions in enumerate(bases):
-        if other != number and len(rows):
-            data = along(functions.values.T, data, other)
     weighted = basis.variances[:, None] * rows.T
     lift = torch.linalg.solve(rows @ weighted, weighted.T).T if len(rows) else rows.T
     free = torch.linalg.qr(rows.T, mode="complete").Q[:, len(rows) :]
-    return AxisConditions(rows, wave_rows, data, free, lift)
+    return AxisConditions(rows, wave_rows, free, lift)
 
 
 def parts_of(problem: Problem, grid: Grid, number: int) -> list[str]:

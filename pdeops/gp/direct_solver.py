@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import time
 import warnings
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any, ClassVar
 
@@ -14,36 +14,37 @@ from jaxtyping import Float64
 from sympy.core.function import AppliedUndef
 from torch import Tensor
 
-from pdeops.domains import AxisKind, Domain, Field, Grid
+from pdeops.domains import Axis, AxisKind, Domain, Field, Grid
 from pdeops.gp.axis_basis import AxisBasis
-from pdeops.gp.boundary_rows import face_factors, face_values
-from pdeops.gp.kernel_search import Steps, lattice_descent
+from pdeops.gp.boundary_rows import face_factors
+from pdeops.gp.data_lines import axis_lines, check_resolution
+from pdeops.gp.equation_terms import EquationTerms
+from pdeops.gp.kernel_search import Steps, lattice_descent, single_moves
 from pdeops.gp.mixture_kernels import GaussianMixtureKernel, MixtureKernel, StudentMixtureKernel
-from pdeops.gp.posterior import GaussianProcessReport, GaussianProcessSolution, Posterior, draw_errors
-from pdeops.gp.spectral_lines import (
-    UnderResolvedWarning,
-    band_limit,
-    merged,
-    spectral_lines,
-    warn_below_nyquist,
-)
+from pdeops.gp.posed_problem import PosedProblem
+from pdeops.gp.posterior import GaussianProcessReport, GaussianProcessSolution, Posterior, draw_errors, summed
+from pdeops.gp.spectral_lines import UnderResolvedWarning
 from pdeops.gp.tensor_collocation import Collocated, TensorCollocation
-from pdeops.problems import ManufacturedPoisson, Problem, Transport
+from pdeops.problems import Problem
 
 KERNELS = {"gaussian": GaussianMixtureKernel, "student": StudentMixtureKernel}
 MISFIT_AT_REST = 1e-12
-REFINEMENT = 8
 LARGE_MISFIT = 0.05
 LENGTH_STEP, WEIGHT_STEP = 2.0, 10.0
 LONGEST = 4.0
 """Length scale, in lengths of the axis, up to which the search goes: the waves of a kernel grow with it."""
+POINTS_A_LENGTH = 10
+"""Points of the time in one length scale of its kernel: what holds the waves of a Gaussian one."""
+MOST_TIMES = 400
+MOST, ALL = 0.8, 1.0
+"""Functions of an axis, in its points."""
 SMALLEST_GAIN = 0.5
 """Of the squared residual: kernels whose residuals differ by less count as equally good."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class GaussianProcessSolver:
-    r"""GP-HM, solved directly: steady problems for one unknown on tensor grids.
+    r"""GP-HM, solved directly: problems for one unknown on tensor grids, steady or in time.
 
     The prior is a product over the axes of mixtures of waves. Their frequencies are the peaks of the spectra
     of the source and of the boundary data along each axis, and zero. Their length scale and the weight of
@@ -55,7 +56,8 @@ class GaussianProcessSolver:
     a problem are not; it needs the level of the noise, which here is rounding; and it needs a determinant,
     which in two dimensions is not to be had for a coefficient that varies.
 
-    Time is an axis like any other: an initial-value problem is `Transport` with its inflow.
+    Time is an axis like any other, with the initial values for its condition: the solution at all times is
+    found at once. Its kernel has a length scale of its own, and its number of points follows from that.
 
     Args:
         kernel: ``"gaussian"`` or ``"student"`` envelopes of the waves.
@@ -69,7 +71,8 @@ class GaussianProcessSolver:
     Raises:
         ValueError: An argument is out of range.
 
-    Good values: The defaults; grids of 2.5 or more points a wave of the data along each axis.
+    Good values: The defaults; grids of 2.5 or more points a wave of the data along each axis, and times
+        in which the solution makes no more than some ten waves.
 
     Failure mode: Below two points a wave nothing can work: where the data is known as formulas it is
         followed by an `UnderResolvedWarning` with the number of points that is needed. Solutions with
@@ -107,20 +110,18 @@ class GaussianProcessSolver:
         """Why it cannot solve a problem on a domain, or None."""
         if not isinstance(domain, Grid):
             return f"expected a grid, got a {type(domain).__name__}"
-        wrong = [axis.name for axis in domain.axes if not axis.has_ends]
+        wrong = [axis.name for axis in domain.axes if axis.kind is AxisKind.CELLS]
         if wrong:
-            return f"expected axes of nodes or Chebyshev points, got others for {wrong}"
-        if not problem.steady or len(problem.outputs) != 1 or problem.auxiliary:
-            return "expected a steady problem for one unknown"
-        if len(problem.equations) != 1 or problem.boundary is None:
-            return "expected one equation with boundary conditions"
+            return f"expected periodic axes, nodes or Chebyshev points, got cells for {wrong}"
+        if len(problem.outputs) != 1 or problem.auxiliary or len(problem.equations) != 1:
+            return "expected one equation for one unknown"
         if problem.conormal_coefficient.atoms(AppliedUndef):
             return "expected a coefficient of diffusion that is no input"
         try:
             rows = sum(len(face_factors(problem, domain, n)) for n in range(domain.dimension))
         except (ValueError, KeyError, TypeError) as error:
             return str(error)
-        return None if rows else "expected a condition on some part of the boundary"
+        return None if rows or not problem.steady else "expected a condition on some part of the boundary"
 
     def solve(
         self, problem: Problem, inputs: Mapping[str, Field], domain: Domain, times: Tensor | None = None
@@ -128,16 +129,17 @@ class GaussianProcessSolver:
         """Solve the problem for a batch of inputs.
 
         Args:
-            problem: Equation, parameters and boundary conditions.
-            inputs: Source and coefficients by name on `domain`, one device; computed in float64.
-            domain: Grid of nodes or Chebyshev points.
-            times: None.
+            problem: Equation, parameters, boundary conditions, and initial ones in time.
+            inputs: Source, coefficients and initial values by name on `domain`, one device; computed in
+                float64.
+            domain: Grid of nodes, Chebyshev points or periodic axes.
+            times: Output times, ascending, from zero on; None for a steady problem.
 
         Returns:
             The posterior mean with its standard deviation, and what tells both anywhere else.
 
         Raises:
-            ValueError: Problem and domain do not fit.
+            ValueError: Problem, domain and times do not fit.
             RuntimeError: Newton's method did not come to rest.
 
         Warns:
@@ -147,83 +149,115 @@ class GaussianProcessSolver:
         reason = self.unsuited(problem, domain)
         if reason is not None or not isinstance(domain, Grid):
             raise ValueError(f"{type(self).__name__} for {problem.name}: {reason}; try another solver")
-        if times is not None:
-            raise ValueError(
-                f"{problem.name}: expected times=None for a steady problem, got {times.tolist()}"
-            )
+        wanted = checked_times(problem, times)
         problem.check_inputs(inputs)
         started = time.perf_counter()
         check_resolution(problem, domain)
         batch = next(iter(inputs.values())).batch_size
-        solved = [
-            self._solve_sample(problem, {name: field.sample(i) for name, field in inputs.items()}, domain)
-            for i in range(batch)
-        ]
+        last = None if wanted is None else wanted[-1].item()
+        samples = [{name: field.sample(i) for name, field in inputs.items()} for i in range(batch)]
+        solved = [self._solve_sample(problem, sample, domain, last) for sample in samples]
         posteriors = tuple(posterior for posterior, _, _ in solved)
         output = problem.outputs[0]
         names, units = (output.name,), (output.unit,)
-        mean = torch.stack([posterior.mean(domain) for posterior in posteriors])[:, None]
-        deviation = torch.stack([posterior.standard_deviation(domain) for posterior in posteriors])
-        spread = Field(deviation[:, None], domain, names, units)
+        dim = 1 if wanted is None else 2
+        mean = torch.stack([posterior.mean(domain, times=wanted) for posterior in posteriors])
+        deviation = torch.stack(
+            [posterior.standard_deviation(domain, times=wanted) for posterior in posteriors]
+        )
+        spread = Field(deviation.unsqueeze(dim), domain, names, units, times)
         report = self._report([found for _, found, _ in solved], solved[0][2], time.perf_counter() - started)
         return GaussianProcessSolution(
-            mean, domain, names, units, standard_deviation=spread, posteriors=posteriors, report=report
+            mean.unsqueeze(dim),
+            domain,
+            names,
+            units,
+            times,
+            standard_deviation=spread,
+            posteriors=posteriors,
+            report=report,
         )
 
     def _solve_sample(
-        self, problem: Problem, inputs: Mapping[str, Field], grid: Grid
-    ) -> tuple[Posterior, Collocated, float]:
-        lines = [axis_lines(problem, inputs, grid, number) for number in range(grid.dimension)]
+        self, problem: Problem, inputs: Mapping[str, Field], space: Grid, last: float | None
+    ) -> tuple[Posterior, Collocated, str]:
+        posed = PosedProblem(problem, inputs, space, None if last is None else Axis("t", 0.0, last, 2))
+        lines = [axis_lines(posed, number) for number in range(posed.grid.dimension)]
         tried: dict[Steps, tuple[TensorCollocation, Collocated]] = {}
-
-        nearest: Tensor | None = None
+        # On a torus waves of constant coefficients do not mix: all that the points can tell apart are exact.
+        harmless = EquationTerms(posed).is_homogeneous
+        nearest: tuple[Sequence[AxisBasis], Tensor] | None = None
 
         def score(steps: Steps) -> float:
             nonlocal nearest
-            if steps[0] > 0 and self.length_scale * LENGTH_STEP ** steps[0] > LONGEST:
+            lengths = self._lengths(posed, steps)
+            placed = placed_in_time(posed, lengths[0])
+            if max(lengths) > LONGEST or placed is None:
                 return math.inf
+            kernels = self._kernels(lines, placed.grid, lengths, steps)
             bases = [
-                AxisBasis(kernel, axis)
-                for kernel, axis in zip(self._kernels(lines, grid, steps), grid.axes, strict=True)
+                AxisBasis(kernel, axis, ALL if harmless and axis.is_periodic else MOST)
+                for kernel, axis in zip(kernels, placed.grid.axes, strict=True)
             ]
-            collocation = TensorCollocation(problem, inputs, grid, bases, self.max_newton_steps)
-            found = collocation.solve(nearest)
+            collocation = TensorCollocation(placed, bases, self.max_newton_steps)
+            points = [axis.points for axis in placed.grid.axes]
+            found = collocation.solve(None if nearest is None else summed(nearest[0], points, nearest[1])[0])
             if nearest is None and found.converged and not collocation.equation.is_linear:
-                nearest = collocation.values(found.coefficients)
+                nearest = collocation.bases, found.coefficients[None]
             tried[steps] = collocation, found
             if not found.converged:
                 return math.inf
             return 0.0 if found.misfit < MISFIT_AT_REST else found.score
 
-        numbers = 1 + sum(len(item) for item in lines if len(item) > 1)
-        best = lattice_descent(score, numbers, self.max_kernels, gain=SMALLEST_GAIN)
-        (collocation, found), scale = tried[best], self.length_scale * LENGTH_STEP ** best[0]
+        numbers = self._num_lengths(posed) + sum(len(item) for item in lines if len(item) > 1)
+        moves = single_moves(numbers)
+        if posed.time is not None:
+            # What is finer in space is mostly faster, too.
+            moves.insert(0, (1, 1, *[0] * (numbers - 2)))
+        best = lattice_descent(score, moves, self.max_kernels, gain=SMALLEST_GAIN)
+        collocation, found = tried[best]
         if not found.converged:
             raise RuntimeError(
                 f"Newton's method did not come to rest in {found.iterations} steps, residual "
-                f"{found.history[-1]:.1e}; try more points or a smaller nonlinearity"
+                f"{found.history[-1]:.1e}; try more points, a smaller nonlinearity or a shorter time"
             )
         if found.misfit > LARGE_MISFIT:
             warnings.warn(
-                f"{problem.name}: the equation is met to {found.misfit:.1e} of its largest term only; the "
-                "grid or the kernel does not hold the solution: try more points or other length scales",
+                f"{problem.name}: the equation and its conditions are met to {found.misfit:.1e} of their "
+                "largest terms only; the grid or the kernel does not hold the solution: try more points, "
+                "other length scales or a shorter time",
                 UnderResolvedWarning,
                 stacklevel=3,
             )
         drawn, solved = draw_errors(collocation, found, self.draws, self.seed)
-        return Posterior(collocation.bases, found.coefficients, drawn, solved), found, scale
+        lengths = self._lengths(posed, best)
+        scales = sorted({length: None for length in lengths}, reverse=True)
+        words = " and ".join(f"{scale:g}" for scale in scales)
+        return Posterior(collocation.bases, found.coefficients, drawn, solved), found, words
 
-    def _kernels(self, lines: list[Tensor], grid: Grid, steps: Steps) -> list[MixtureKernel]:
-        """Kernel of each axis: the first step is that of the length, the others those of the weights."""
-        length, rest = self.length_scale * LENGTH_STEP ** steps[0], list(steps[1:])
+    def _num_lengths(self, posed: PosedProblem) -> int:
+        return 1 if posed.time is None else 2
+
+    def _lengths(self, posed: PosedProblem, steps: Steps) -> list[float]:
+        """Length scale for each axis, in lengths of it: those of space are one, that of the time another."""
+        lengths = [self.length_scale * LENGTH_STEP**step for step in steps[: self._num_lengths(posed)]]
+        return lengths[-1:] * (posed.grid.dimension - posed.space.dimension) + (
+            lengths[:1] * posed.space.dimension
+        )
+
+    def _kernels(
+        self, lines: list[Tensor], grid: Grid, lengths: list[float], steps: Steps
+    ) -> list[MixtureKernel]:
+        """Kernel of each axis: steps are those of lengths, then those of the weights of all waves."""
+        rest = list(steps[len(steps) - sum(len(item) for item in lines if len(item) > 1) :])
         result = []
-        for frequencies, axis in zip(lines, grid.axes, strict=True):
+        for frequencies, axis, length in zip(lines, grid.axes, lengths, strict=True):
             own = [rest.pop(0) for _ in frequencies] if len(frequencies) > 1 else [0]
             weights = WEIGHT_STEP ** torch.tensor(own, dtype=torch.float64)
             result.append(KERNELS[self.kernel](frequencies, length * axis.length, weights / weights.sum()))
         return result
 
-    def _report(self, found: list[Collocated], scale: float, seconds: float) -> GaussianProcessReport:
+    def _report(self, found: list[Collocated], scales: str, seconds: float) -> GaussianProcessReport:
         longest = max(len(item.history) for item in found)
         history = torch.tensor(
             [item.history + item.history[-1:] * (longest - len(item.history)) for item in found]
@@ -232,72 +266,50 @@ class GaussianProcessSolver:
         ranks = " x ".join(map(str, found[0].coefficients.shape))
         return GaussianProcessReport(
             status="converged",
-            message=f"{ranks} functions, length scale {scale:g} of the axis, misfit {misfit:.1e}",
+            message=f"{ranks} functions, length scale {scales} of the axis, misfit {misfit:.1e}",
             seconds=seconds,
             iterations=torch.tensor([item.iterations for item in found]),
             residual_history=history.T,
         )
 
 
-def axis_lines(
-    problem: Problem, inputs: Mapping[str, Field], grid: Grid, number: int
-) -> Float64[Tensor, " components"]:
-    """Frequencies of a mixture for an axis: zero, and the lines of inputs and boundary data along it.
+def placed_in_time(posed: PosedProblem, length: float) -> PosedProblem | None:
+    """The same problem with as many times as the kernel of the time needs.
 
     Args:
-        problem: States the boundary conditions.
-        inputs: Inputs by name, one sample.
-        grid: The grid.
-        number: Number of the axis.
+        posed: The problem.
+        length: Length scale of that kernel, as a fraction of the axis of the time.
 
     Returns:
-        Frequencies in cycles a unit of length.
+        The problem; None if there would be more than `MOST_TIMES`. A steady problem as it is.
     """
-    axis = grid.axes[number]
-    data = [field.values[0, 0].double() for field in inputs.values()]
-    data += [face_values(problem, grid, other) for other in range(grid.dimension) if other != number]
-    columns = [torch.movedim(item, number, 0).reshape(axis.num_points, -1).cpu() for item in data]
-    if axis.kind is AxisKind.CHEBYSHEV:
-        columns = [uniform(axis.points, item) for item in columns]
-    spacing = axis.length / (axis.num_points - 1)
-    lines = torch.cat([spectral_lines(item, spacing) for item in columns if item.shape[1]])
-    return torch.cat([torch.zeros(1, dtype=torch.float64), merged(lines, 2 / axis.length)])
+    if posed.time is None:
+        return posed
+    number = max(round(POINTS_A_LENGTH / length), 8) + 1
+    time_axis = replace(posed.time, num_points=number, kind=AxisKind.CHEBYSHEV)
+    return replace(posed, time=time_axis) if number <= MOST_TIMES else None
 
 
-def uniform(points: Float64[Tensor, " points"], values: Float64[Tensor, "points columns"]) -> Tensor:
-    """Values at as many uniform points, by linear interpolation: enough to see where the peaks are."""
-    wanted = torch.linspace(points[0].item(), points[-1].item(), len(points), dtype=torch.float64)
-    upper = torch.searchsorted(points, wanted).clamp(1, len(points) - 1)
-    share = ((wanted - points[upper - 1]) / (points[upper] - points[upper - 1]))[:, None]
-    return values[upper - 1] * (1 - share) + values[upper] * share
+def checked_times(problem: Problem, times: Tensor | None) -> Float64[Tensor, " time"] | None:
+    """Output times in float64 on the CPU, or None for a steady problem.
 
-
-def check_resolution(problem: Problem, grid: Grid) -> None:
-    """Warn where formulas of the data have frequencies that an axis cannot hold; see `warn_below_nyquist`.
-
-    Boundary data is always a formula; the source is one for manufactured problems, and known on the grid only
-    for others.
-
-    Args:
-        problem: The problem.
-        grid: The grid.
+    Raises:
+        ValueError: They are missing, not ascending, negative, only zero, or given to a steady problem.
     """
-    for number, axis in enumerate(grid.axes):
-        count = REFINEMENT * axis.num_points
-        finer = Grid(
-            tuple(
-                replace(
-                    other, num_points=count if n == number else min(other.num_points, 33), kind=AxisKind.NODES
-                )
-                for n, other in enumerate(grid.axes)
+    if problem.steady:
+        if times is not None:
+            raise ValueError(
+                f"{problem.name}: expected times=None for a steady problem, got {times.tolist()}"
             )
+        return None
+    if times is None:
+        raise ValueError(f"{problem.name}: expected output times, got None; try torch.tensor([1.0])")
+    checked = times.detach().to("cpu", torch.float64)
+    if checked.ndim != 1 or not bool(
+        torch.isfinite(checked).all() and (checked.diff() > 0).all() and checked[0] >= 0 and checked[-1] > 0
+    ):
+        raise ValueError(
+            f"{problem.name}: expected finite, ascending times from 0 on, the last above 0, got "
+            f"{times.tolist()}; try torch.tensor([1.0])"
         )
-        known = [face_values(problem, finer, n) for n in range(grid.dimension) if n != number]
-        if isinstance(problem, ManufacturedPoisson | Transport):
-            known.append(problem.values(problem.source_formula, finer))
-        spacing = axis.length / (count - 1)
-        columns = [torch.movedim(item, number, 0).reshape(count, -1) for item in known]
-        highest = max((band_limit(item, spacing) for item in columns if item.shape[1]), default=0.0)
-        # The window widens every line by a few waves over the length of the axis.
-        highest = max(highest - 4 / axis.length, 0.0)
-        warn_below_nyquist(axis.name, axis.num_points, axis.length, highest, "data")
+    return checked

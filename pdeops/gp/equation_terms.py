@@ -9,8 +9,8 @@ import torch
 from jaxtyping import Float64
 from torch import Tensor
 
-from pdeops.domains import Field, Grid
-from pdeops.problems import Problem, evaluate
+from pdeops.gp.posed_problem import PosedProblem
+from pdeops.problems import evaluate
 from pdeops.problems.residual import grid_rule
 
 Orders = tuple[int, ...]
@@ -18,18 +18,17 @@ Orders = tuple[int, ...]
 
 
 class EquationTerms:
-    r"""The residual :math:`F(x, D^\alpha u, \dots)` of a steady equation for one unknown.
+    r"""The residual :math:`F(x, D^\alpha u, \dots)` of an equation for one unknown; time is a coordinate.
 
     Read off the problem's SymPy equation: derivatives are written out, each becomes a symbol, and the
     Jacobian is :math:`\sum_\alpha \partial F / \partial (D^\alpha u)\, D^\alpha`.
 
     Args:
-        problem: A steady problem with one output.
-        inputs: Inputs by name, one sample each, on a grid.
-        grid: The grid.
+        posed: The problem on its grid.
     """
 
-    def __init__(self, problem: Problem, inputs: Mapping[str, Field], grid: Grid) -> None:
+    def __init__(self, posed: PosedProblem) -> None:
+        problem, grid = posed.problem, posed.grid
         (equation,) = problem.equations
         unknown = problem.function(problem.outputs[0].name)
         expression = (equation.lhs - equation.rhs).doit()
@@ -56,12 +55,13 @@ class EquationTerms:
         self.symbols = {orders: self.symbols[orders] for orders in self.slopes}
         unknowns = set(self.symbols.values())
         self.is_linear = not any(slope.free_symbols & unknowns for slope in self.slopes.values())
+        places = {*problem.space_symbols, problem.time_symbol}
+        self.is_homogeneous = self.is_linear and not any(
+            slope.free_symbols & places for slope in self.slopes.values()
+        )
         self.grid, self.rule = grid, grid_rule(grid, None)
-        device = next(iter(inputs.values())).values.device
-        self.known = {name: values.to(device) for name, values in problem.coordinates(grid).items()}
-        self.known |= problem.numbers  # type: ignore[arg-type]
-        self.known |= {name: field.values[0, 0].double() for name, field in inputs.items()}
-        self.device = device
+        self.device = next(iter(posed.inputs.values())).values.device
+        self.known = posed.known(self.device) | problem.numbers
 
     def evaluated(
         self, expression: sympy.Expr, derivatives: Mapping[Orders, Tensor]

@@ -18,6 +18,7 @@ from pdeops.gp.boundary_rows import face_factors, face_values
 from pdeops.gp.direct_solver import KERNELS, GaussianProcessSolver
 from pdeops.gp.equation_terms import EquationTerms
 from pdeops.gp.kernel_factor import KernelFactor, along, kronecker_log_determinant
+from pdeops.gp.posed_problem import PosedProblem
 from pdeops.problems import Problem
 
 
@@ -68,7 +69,7 @@ class JointModel(nn.Module):
     ) -> None:
         super().__init__()
         self.grid, self.boundary_weight, self.jitter = grid, boundary_weight, jitter
-        self.equation = EquationTerms(problem, inputs, grid)
+        self.equation = EquationTerms(PosedProblem(problem, inputs, grid))
         self.sides = [
             (number, 0 if end.item() == grid.axes[number].lower else -1)
             for number in range(grid.dimension)
@@ -180,6 +181,11 @@ class JointGaussianProcessSolver:
         reason = GaussianProcessSolver().unsuited(problem, domain)
         if reason is not None or not isinstance(domain, Grid):
             return reason
+        if not problem.steady:
+            return "expected a steady problem"
+        wrong = [axis.name for axis in domain.axes if not axis.has_ends]
+        if wrong:
+            return f"expected axes of nodes or Chebyshev points, got others for {wrong}"
         slopes = (slope for n in range(domain.dimension) for _, slope, _ in face_factors(problem, domain, n))
         return "expected Dirichlet conditions" if any(slope != 0 for slope in slopes) else None
 

@@ -2,22 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 Steps = tuple[int, ...]
 
 
 def lattice_descent(
-    score: Callable[[Steps], float], dimension: int, max_evaluations: int, *, gain: float, enough: float = 0.0
+    score: Callable[[Steps], float],
+    moves: Sequence[Steps],
+    max_evaluations: int,
+    *,
+    gain: float,
+    enough: float = 0.0,
 ) -> Steps:
-    """Lower a score one whole number at a time, from zero, as long as it pays.
+    """Lower a score of whole numbers, from zeros, one move at a time as long as it pays.
 
-    Each number in turn is raised while that lowers the score enough, else lowered; round after round, until
-    none does. Nothing is scored twice.
+    Each move in turn, or its opposite if that lowers the score more, is made while it lowers it enough; round
+    after round, until none does. Nothing is scored twice.
 
     Args:
         score: What is to be small; infinite where there is nothing.
-        dimension: How many numbers.
+        moves: Steps to make, see `single_moves`.
         max_evaluations: How many points are scored at most.
         gain: A step is kept if it multiplies the score by less than this.
         enough: The search ends at a score that is not above this.
@@ -27,32 +32,39 @@ def lattice_descent(
 
     Good values: ``gain=0.5``: a score that differs by less says nothing.
 
-    Failure mode: Stops where two numbers would have to move together.
+    Failure mode: Stops where numbers would have to move together that no move joins.
     """
-    best: Steps = (0,) * dimension
+    best: Steps = (0,) * len(moves[0])
     scores = {best: score(best)}
 
-    def taken(number: int, step: int) -> bool:
-        nonlocal best
-        point = tuple(value + step * (other == number) for other, value in enumerate(best))
+    def stepped(move: Steps, sign: int) -> Steps | None:
+        """The next point along a move if that is enough of a gain, else None."""
+        point = tuple(value + sign * step for value, step in zip(best, move, strict=True))
         if scores[best] <= enough or (point not in scores and len(scores) >= max_evaluations):
-            return False
+            return None
         if point not in scores:
             scores[point] = score(point)
-        if not scores[point] < gain * scores[best]:
-            return False
-        best = point
-        return True
+        return point if scores[point] < gain * scores[best] else None
 
     moved = True
     while moved:
         moved = False
-        for number in range(dimension):
-            for step in (1, -1):
-                count = 0
-                while taken(number, step):
-                    count += 1
-                moved |= count > 0
-                if count:
-                    break
+        for move in moves:
+            ahead = [(point, sign) for sign in (1, -1) if (point := stepped(move, sign)) is not None]
+            point, sign = min(ahead, key=lambda way: scores[way[0]], default=(None, 0))
+            while point is not None:
+                best, moved = point, True
+                point = stepped(move, sign)
     return best
+
+
+def single_moves(dimension: int) -> list[Steps]:
+    """One step of one number each.
+
+    Args:
+        dimension: How many numbers.
+
+    Returns:
+        The unit steps.
+    """
+    return [tuple(int(other == number) for other in range(dimension)) for number in range(dimension)]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import scipy.fft
@@ -13,9 +13,14 @@ from torch import Tensor
 
 from pdeops.domains import Field, Grid
 from pdeops.gp.axis_basis import AxisBasis
-from pdeops.gp.equation_terms import Orders
 from pdeops.gp.kernel_factor import along
-from pdeops.gp.tensor_collocation import ROUNDING, Collocated, LinearisedSystem, TensorCollocation
+from pdeops.gp.tensor_collocation import (
+    ROUNDING,
+    Collocated,
+    LinearisedSystem,
+    TensorCollocation,
+    weighted_sum,
+)
 
 NOISE_TOLERANCE = 1e-3
 
@@ -36,39 +41,70 @@ class Posterior:
     drawn: Float64[Tensor, "draws *waves"]
     solved: Float64[Tensor, "draws *ranks"]
 
-    def mean(self, grid: Grid, orders: Sequence[int] | None = None) -> Float64[Tensor, " *shape"]:
+    def mean(
+        self,
+        grid: Grid,
+        orders: Sequence[int] | None = None,
+        times: Float64[Tensor, " time"] | None = None,
+    ) -> Float64[Tensor, "..."]:
         """Mean of the solution, or of a derivative, on any grid within the box.
 
         Args:
-            grid: Where; only its points matter.
-            orders: Order of the derivative along each axis; values by default.
+            grid: Where; only its points matter. All coordinates, or those of space if there are times.
+            orders: Order of the derivative along each axis, the time first if there are times; values by
+                default.
+            times: When.
 
         Returns:
-            Values at the points of the grid.
+            Values at the points of the grid, shape (*shape), or (time, *shape) with times.
         """
-        return self._on(grid, orders, self.coefficients[None])[0]
+        return summed(self.bases, places(grid, times), self.coefficients[None], orders)[0]
 
     def standard_deviation(
-        self, grid: Grid, orders: Sequence[int] | None = None
-    ) -> Float64[Tensor, " *shape"]:
+        self,
+        grid: Grid,
+        orders: Sequence[int] | None = None,
+        times: Float64[Tensor, " time"] | None = None,
+    ) -> Float64[Tensor, "..."]:
         """Posterior standard deviation, see `mean`.
 
         Its own relative error is about one over the root of twice the number of draws.
         """
-        errors = self._on(grid, orders, self.solved) - self._waves_on(grid, orders, self.drawn)
-        return errors.square().mean(dim=0).sqrt()
+        points = places(grid, times)
+        found = summed(self.bases, points, self.solved, orders)
+        drawn = summed(self.bases, points, self.drawn, orders, AxisBasis.waves)
+        return (found - drawn).square().mean(dim=0).sqrt()
 
-    def _on(self, grid: Grid, orders: Sequence[int] | None, coefficients: Tensor) -> Tensor:
-        orders = orders or [0] * grid.dimension
-        for number, (axis, basis, order) in enumerate(zip(grid.axes, self.bases, orders, strict=True)):
-            coefficients = along(basis.at(axis.points, order).to(coefficients), coefficients, number + 1)
-        return coefficients
 
-    def _waves_on(self, grid: Grid, orders: Sequence[int] | None, waves: Tensor) -> Tensor:
-        orders = orders or [0] * grid.dimension
-        for number, (axis, basis, order) in enumerate(zip(grid.axes, self.bases, orders, strict=True)):
-            waves = along(basis.waves(axis.points, order).to(waves), waves, number + 1)
-        return waves
+def summed(
+    bases: Sequence[AxisBasis],
+    points: Sequence[Tensor],
+    coefficients: Tensor,
+    orders: Sequence[int] | None = None,
+    functions: Callable[[AxisBasis, Tensor, int], Tensor] = AxisBasis.at,
+) -> Tensor:
+    """Sum over the functions of each axis, at a tensor grid of points.
+
+    Args:
+        bases: Functions of each axis.
+        points: Points of each coordinate.
+        coefficients: Shape (any, *ranks).
+        orders: Order of the derivative along each axis; values by default.
+        functions: `AxisBasis.at`, or `AxisBasis.waves` for coefficients of these.
+
+    Returns:
+        Values, shape (any, *points).
+    """
+    orders = orders or [0] * len(points)
+    for number, (place, basis, order) in enumerate(zip(points, bases, orders, strict=True)):
+        coefficients = along(functions(basis, place, order).to(coefficients), coefficients, number + 1)
+    return coefficients
+
+
+def places(grid: Grid, times: Tensor | None) -> list[Tensor]:
+    """Points of each coordinate, the times first where there are any."""
+    points = [axis.points for axis in grid.axes]
+    return points if times is None else [times.detach().to("cpu", torch.float64), *points]
 
 
 @dataclass(frozen=True, eq=False)
@@ -135,8 +171,9 @@ def draw_errors(
     A draw has all waves of the prior, also those that the functions leave out. Its source and its boundary
     data go through the linearised solve as those of the problem did. Its error is scaled by how much larger
     the misfit of the problem is than that of the draw: so a solution that the prior holds for unlikely has
-    wide intervals. "Larger" by that of `residual_sizes` which says more over all draws: a solution that is
-    smoother than the prior has its misfit in slower waves, and these make larger errors. Noise of the size of
+    wide intervals. "Larger" by that of `residual_sizes`, or of what is missed on the faces, which says most over all
+    draws: a solution that is smoother than the prior has its misfit in slower waves, and these make larger
+    errors. Noise of the size of
     rounding in the source is added: the phase of its fastest wave, in units of the last place, and one number
     for all points of the same coordinate, for they share the rounding of its waves.
 
@@ -167,22 +204,23 @@ def draw_errors(
     )
     rounding = min(ROUNDING * phase / math.sqrt(12) * largest, found.noise)
 
-    def combined(terms: Mapping[Orders, Tensor]) -> Tensor:
-        return torch.stack([slopes[orders] * terms[orders] for orders in slopes]).sum(dim=0)
-
     residual = collocation.equation.residual(values)
     floor = found.noise / max(residual.square().mean().sqrt().item(), 1e-300)
     sizes = floor * residual_sizes(residual)
     counts = [basis.num_waves for basis in collocation.bases]
+    missed, seen = collocation.missed(collocation.faces)
+    # A remainder of the size of rounding says nothing.
+    missed = missed if missed > 10 * ROUNDING * seen else 0.0
     drawn, solved, responses, ratios = [], [], [], []
     for _ in range(draws):
         waves = torch.randn(counts, generator=generator, dtype=torch.float64).to(found.coefficients)
-        source = combined(collocation.wave_derivatives(waves))
-        coefficients = collocation.lifted(collocation.wave_faces(waves))
+        source = weighted_sum(slopes, collocation.wave_derivatives(waves))
+        faces = collocation.wave_faces(waves)
+        coefficients = collocation.lifted(collocation.on_functions(faces))
         for _ in range(2):  # as in `TensorCollocation.solve`
-            left = source - combined(collocation.derivatives(coefficients))
+            left = source - weighted_sum(slopes, collocation.derivatives(coefficients))
             coefficients = coefficients + collocation.spread(system.solve(collocation.tested(left)))
-        left = source - combined(collocation.derivatives(coefficients))
+        left = source - weighted_sum(slopes, collocation.derivatives(coefficients))
         noise = torch.zeros_like(source)
         for number, count in enumerate(source.shape):
             line = rounding * torch.randn(count, generator=generator, dtype=torch.float64).to(source)
@@ -191,7 +229,9 @@ def draw_errors(
         drawn.append(waves)
         solved.append(coefficients)
         responses.append(response)
-        ratios.append(sizes / residual_sizes(left))
+        own, size = collocation.missed(faces)
+        ratio = missed / max(own, ROUNDING * size, 1e-300)
+        ratios.append(torch.cat([sizes / residual_sizes(left), sizes.new_tensor([ratio])]))
     both = torch.stack(ratios)
     chosen = both[:, both.square().sum(dim=0).argmax()].to(found.coefficients)
     scale = chosen.reshape(-1, *[1] * found.coefficients.ndim)

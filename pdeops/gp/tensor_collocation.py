@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -9,14 +10,13 @@ import torch
 from jaxtyping import Float64
 from torch import Tensor
 
-from pdeops.domains import Field, Grid
 from pdeops.gp.axis_basis import AxisBasis
-from pdeops.gp.boundary_rows import axis_conditions, face_values
+from pdeops.gp.boundary_rows import axis_conditions
 from pdeops.gp.equation_terms import EquationTerms, Orders
 from pdeops.gp.kernel_factor import along
 from pdeops.gp.krylov import preconditioned_gmres
+from pdeops.gp.posed_problem import PosedProblem
 from pdeops.gp.separable_inverse import SeparableInverse
-from pdeops.problems import Problem
 
 LINEAR_TOLERANCE = 1e-12
 NEWTON_TOLERANCE = 1e-4
@@ -31,10 +31,10 @@ class Collocated:
 
     Args:
         coefficients: One an axis function of each axis, shape (*ranks).
-        misfit: Norm of the equation's residual at the grid points over that of the source term, or of the
-            largest term where there is no source.
+        misfit: Norm of the equation's residual at the grid points over that of its largest term, and of what
+            is missed of the conditions on the faces over that of their right sides: root of both squared.
         noise: Root mean square of the residual at the grid points, at least rounding.
-        score: Generalised cross-validation: the squared residual over the squared share of free points.
+        score: Generalised cross-validation: the squared misfit over the squared share of free points.
         iterations: Newton steps.
         history: Relative norm of the tested residual, one a step.
         converged: Whether the steps came to rest.
@@ -59,29 +59,19 @@ class TensorCollocation:
     coefficients, axis by axis, in front of it. No matrix joins two axes.
 
     Args:
-        problem: A steady problem for one unknown.
-        inputs: Inputs by name, one sample, on the grid.
-        grid: Nodes or Chebyshev points on all axes.
+        posed: The problem on its grid.
         bases: Functions of each axis.
         max_newton_steps: Number of steps at most.
     """
 
-    def __init__(
-        self,
-        problem: Problem,
-        inputs: Mapping[str, Field],
-        grid: Grid,
-        bases: Sequence[AxisBasis],
-        max_newton_steps: int = 30,
-    ) -> None:
-        self.problem, self.grid, self.bases = problem, grid, tuple(bases)
+    def __init__(self, posed: PosedProblem, bases: Sequence[AxisBasis], max_newton_steps: int = 30) -> None:
+        self.grid, self.bases = posed.grid, tuple(bases)
         self.max_newton_steps = max_newton_steps
-        self.equation = EquationTerms(problem, inputs, grid)
+        self.equation = EquationTerms(posed)
         device = self.equation.device
-        self.faces = [face_values(problem, grid, number) for number in range(grid.dimension)]
+        self.faces = [posed.face_values(number) for number in range(self.grid.dimension)]
         self.conditions = [
-            axis_conditions(problem, grid, self.bases, number, faces)
-            for number, faces in enumerate(self.faces)
+            axis_conditions(posed.ends(number), basis) for number, basis in enumerate(self.bases)
         ]
         self.free = [condition.free.to(device) for condition in self.conditions]
         self.tests = [
@@ -98,7 +88,7 @@ class TensorCollocation:
         }
 
     def lifted(self, data: Sequence[Tensor], values: Tensor | None = None) -> Float64[Tensor, "*ranks"]:
-        """Most likely coefficients that meet boundary data, from `AxisConditions.data` of each axis.
+        """Most likely coefficients that meet boundary data, as `on_functions` gives it.
 
         Args:
             data: Boundary data.
@@ -125,34 +115,62 @@ class TensorCollocation:
 
     def derivatives(self, coefficients: Tensor) -> dict[Orders, Float64[Tensor, " *shape"]]:
         """Derivatives of u that the equation holds, at the points of the grid."""
-        result = {}
-        for orders in self.equation.symbols:
-            values = coefficients
-            for number, order in enumerate(orders):
-                values = along(self.tables[number, order], values, number)
-            result[orders] = values
-        return result
+        return self._differentiated(coefficients, self.tables)
 
     def wave_derivatives(self, waves: Float64[Tensor, "*waves"]) -> dict[Orders, Float64[Tensor, " *shape"]]:
         """Derivatives of a function given by all waves of the prior, as `derivatives`."""
-        result = {}
-        for orders in self.equation.symbols:
-            values = waves
-            for number, order in enumerate(orders):
-                values = along(self.wave_tables[number, order], values, number)
-            result[orders] = values
-        return result
+        return self._differentiated(waves, self.wave_tables)
+
+    def _differentiated(
+        self, values: Tensor, tables: Mapping[tuple[int, int], Tensor]
+    ) -> dict[Orders, Tensor]:
+        """Axis by axis; what derivatives have in common along the first axes is computed once."""
+        partial: dict[Orders, Tensor] = {(): values}
+        for number in range(self.grid.dimension):
+            wanted = {orders[: number + 1] for orders in self.equation.symbols}
+            partial = {
+                orders: along(tables[number, orders[-1]], partial[orders[:-1]], number) for orders in wanted
+            }
+        return partial
 
     def wave_faces(self, waves: Float64[Tensor, "*waves"]) -> list[Tensor]:
-        """Boundary data of such a function, as `lifted` takes it."""
+        """Right sides of the conditions for such a function at the points of the faces, one an axis."""
         result = []
         for number, condition in enumerate(self.conditions):
-            data = along(condition.wave_rows, waves.cpu(), number)
+            values = along(condition.wave_rows, waves.cpu(), number)
             for other, basis in enumerate(self.bases):
                 if other != number:
-                    data = along(basis.values.T @ basis.waves(basis.points, 0), data, other)
-            result.append(data)
+                    values = along(basis.waves(basis.points, 0), values, other)
+            result.append(values)
         return result
+
+    def on_functions(self, faces: Sequence[Tensor]) -> list[Tensor]:
+        """Values at the points of the faces as coefficients of the functions of the other axes."""
+        result = []
+        for number, values in enumerate(faces):
+            for other, basis in enumerate(self.bases):
+                if other != number:
+                    values = along(basis.values.T, values, other)
+            result.append(values)
+        return result
+
+    def missed(self, faces: Sequence[Tensor]) -> tuple[float, float]:
+        """What the functions cannot hold of the right sides of the conditions.
+
+        Args:
+            faces: Values at the points of the faces.
+
+        Returns:
+            Norm of what is missed, and of all, over all faces.
+        """
+        missed, given = 0.0, 0.0
+        for number, (values, held) in enumerate(zip(faces, self.on_functions(faces), strict=True)):
+            for other, basis in enumerate(self.bases):
+                if other != number:
+                    held = along(basis.values, held, other)
+            missed += (values - held).square().sum().item()
+            given += values.square().sum().item()
+        return math.sqrt(missed), math.sqrt(given)
 
     def tested(self, values: Tensor) -> Float64[Tensor, "*free"]:
         """Products of values on the grid with the functions that the boundary does not see."""
@@ -179,7 +197,7 @@ class TensorCollocation:
         Returns:
             Coefficients, and what tells how good they are without an exact solution.
         """
-        coefficients = self.lifted([condition.data for condition in self.conditions], start)
+        coefficients = self.lifted(self.on_functions(self.faces), start)
         history: list[float] = []
         converged, system, scale = False, None, None
         for _ in range(self.max_newton_steps):
@@ -204,18 +222,30 @@ class TensorCollocation:
         residual = self.equation.residual(derivatives)
         terms = self.equation.jacobian(derivatives)
         largest = max((terms[o] * derivatives[o]).square().mean().sqrt().item() for o in terms)
-        total = self.grid.num_points
-        size = max(residual.square().mean().sqrt().item(), 1e-300)
+        size = residual.square().mean().sqrt().item()
+        missed, given = self.missed(self.faces)
+        misfit = math.hypot(size / max(largest, 1e-300), missed / max(given, 1e-300))
         share = 1 - sum(test.shape[1] for test in self.tests) / sum(self.grid.shape)
         return Collocated(
             coefficients=coefficients,
-            misfit=size / max(largest, 1e-300),
+            misfit=misfit,
             noise=max(size, ROUNDING * largest),
-            score=size**2 / share**2,
+            score=misfit**2 / share**2,
             iterations=len(history),
             history=tuple(history),
-            converged=converged and bool(torch.isfinite(coefficients).all()) and total > 0,
+            converged=converged and bool(torch.isfinite(coefficients).all()),
         )
+
+
+def weighted_sum(
+    coefficients: Mapping[Orders, Tensor], derivatives: Mapping[Orders, Tensor]
+) -> Float64[Tensor, " *shape"]:
+    """A linear equation: derivatives times their coefficients, summed without a copy of all terms."""
+    (first, values), *rest = coefficients.items()
+    total = values * derivatives[first]
+    for orders, factor in rest:
+        total.addcmul_(factor, derivatives[orders])
+    return total
 
 
 class LinearisedSystem:
@@ -252,8 +282,7 @@ class LinearisedSystem:
     def apply(self, unknowns: Tensor) -> Tensor:
         """The linear map."""
         derivatives = self.collocation.derivatives(self.collocation.spread(unknowns))
-        terms = [values * derivatives[orders] for orders, values in self.coefficients.items()]
-        return self.collocation.tested(torch.stack(terms).sum(dim=0))
+        return self.collocation.tested(weighted_sum(self.coefficients, derivatives))
 
     def solve(self, right: Tensor, tolerance: float = LINEAR_TOLERANCE) -> Tensor:
         """Solution of the linear system."""

@@ -6,7 +6,7 @@ import torch
 
 from pdeops.domains import Grid
 from pdeops.gp import GaussianProcessSolver, UnderResolvedWarning
-from pdeops.gp.kernel_search import lattice_descent
+from pdeops.gp.kernel_search import lattice_descent, single_moves
 from pdeops.gp.krylov import preconditioned_gmres
 from pdeops.gp.separable_inverse import SeparableInverse
 from pdeops.problems import (
@@ -112,14 +112,22 @@ def test_descent_finds_the_least_of_a_bowl():
         seen.append(steps)
         return 10.0 ** ((steps[0] - 2) ** 2 + (steps[1] + 3) ** 2)
 
-    assert lattice_descent(bowl, 2, 100, gain=0.5) == (2, -3)
+    assert lattice_descent(bowl, single_moves(2), 100, gain=0.5) == (2, -3)
     assert len(seen) == len(set(seen))
     seen.clear()
-    lattice_descent(bowl, 2, 4, gain=0.5)
+    lattice_descent(bowl, single_moves(2), 4, gain=0.5)
     assert len(seen) == 4
-    assert lattice_descent(bowl, 2, 100, gain=0.5, enough=10.0**9) == (2, 0)
+    assert lattice_descent(bowl, single_moves(2), 100, gain=0.5, enough=10.0**9) == (2, 0)
     # A first step in either number multiplies by 1e-3 or 1e-5: too little for this gain.
-    assert lattice_descent(bowl, 2, 100, gain=1e-6) == (0, 0)
+    assert lattice_descent(bowl, single_moves(2), 100, gain=1e-6) == (0, 0)
+
+
+def test_descent_follows_a_valley_that_no_single_number_leads_along():
+    def valley(steps):
+        return 10.0 ** (5 * (steps[0] - steps[1]) ** 2 + abs(steps[0] + 3))
+
+    assert lattice_descent(valley, single_moves(2), 100, gain=0.5) == (0, 0)
+    assert lattice_descent(valley, [(1, 1), *single_moves(2)], 100, gain=0.5) == (-3, -3)
 
 
 def test_student_kernels_converge_algebraically():
@@ -154,7 +162,8 @@ def test_a_solution_that_the_functions_cannot_hold_is_not_passed_off():
 
 def test_what_does_not_fit_is_said():
     periodic = Grid.periodic((16, 16))
-    assert "expected axes of nodes" in SOLVER.unsuited(Poisson(), periodic)
+    assert "expected a condition" in SOLVER.unsuited(Poisson(), periodic)
+    assert "got cells" in SOLVER.unsuited(Poisson(), Grid.box((8, 8), "cells"))
     with pytest.raises(ValueError, match="try another solver"):
         SOLVER.solve(Poisson(), Poisson().sample_inputs(periodic, [0]), periodic)
     with pytest.raises(ValueError, match="kernel: expected one of"):
