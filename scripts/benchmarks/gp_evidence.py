@@ -5,7 +5,7 @@ powers of ten, searched by `lattice_descent` from the same start with at most as
 
 - "cross-validation": that of the solver, the generalised cross-validation of the equation's residual; a step
   has to halve it, and the search ends at a residual that is that of rounding.
-- "every step": the same, but each step that lowers it is kept, and nothing ends the search.
+- "every step": the same, but each step that lowers it is kept.
 - "evidence": the likelihood of the equation at the points and of the boundary data, linearised about the
   solution that the kernel leads to, under the prior with all of its waves (`LinearGaussianEvidence`), where
   boundary data has no noise and the equation white noise. Amplitude of the prior and noise are those of the
@@ -68,15 +68,13 @@ class Tried:
 
     Args:
         error: Relative error of its solution; infinite where Newton's method finds none.
-        cross_validation: What the solver lowers.
-        at_rest: Whether the residual is that of rounding, which ends the solver's search.
+        cross_validation: What the solver lowers; zero ends its search.
         evidence: Minus the logarithm of the largest evidence, for one number of data.
         evidence_rounding: The same with noise of the size of rounding.
     """
 
     error: float = math.inf
     cross_validation: float = math.inf
-    at_rest: bool = False
     evidence: float = math.inf
     evidence_rounding: float = math.inf
 
@@ -131,8 +129,7 @@ class KernelLattice:
         rounded = evidence.largest_with_noise(rounding, AMPLITUDES)
         return Tried(
             error=((values - self.exact).norm() / self.exact.norm()).item(),
-            cross_validation=found.score,
-            at_rest=found.misfit < MISFIT_AT_REST,
+            cross_validation=0.0 if found.misfit < MISFIT_AT_REST else found.score,
             evidence=-profiled.log_evidence / evidence.num_data,
             evidence_rounding=-rounded.log_evidence / evidence.num_data,
         )
@@ -175,7 +172,7 @@ def mean_square(minus_log_evidence: float) -> float:
 
 
 CRITERIA: dict[str, tuple[Callable[[Tried], float], float]] = {
-    "cross-validation": (lambda tried: 0.0 if tried.at_rest else tried.cross_validation, SMALLEST_GAIN),
+    "cross-validation": (lambda tried: tried.cross_validation, SMALLEST_GAIN),
     "every step": (lambda tried: tried.cross_validation, 1.0),
     "evidence": (lambda tried: mean_square(tried.evidence), 1.0),
     "evidence, rounding": (lambda tried: mean_square(tried.evidence_rounding), 1.0),
