@@ -12,6 +12,8 @@ NAMES = {
     "operator_speed": "time and memory of a training step, against neuraloperator (default)",
     "architecture_speed": "the same of LSM and MgNO, against their published forms, and of all models",
     "gp_high_frequency": "Gaussian-process collocation beside the published errors and classical solvers",
+    "gp_coverage": "what the intervals of Gaussian-process collocation cover, on random solutions",
+    "gp_evidence": "its kernels chosen by cross-validation and by the evidence, beside the best ones",
     "deeponet_step": "a training step of DeepONet, against DeepXDE",
     "operator_derivatives": "a physics-informed step, against nested reverse mode",
     "solver_cost": "time of a classical solve, against the benchmark's recipe",
