@@ -18,11 +18,12 @@ from pdeops.domains import Axis, AxisKind, Domain, Field, Grid
 from pdeops.gp.axis_basis import AxisBasis
 from pdeops.gp.boundary_rows import face_factors
 from pdeops.gp.data_lines import axis_lines, check_resolution
-from pdeops.gp.equation_terms import EquationTerms
+from pdeops.gp.equation_terms import EquationTerms, has_plain_unknown
+from pdeops.gp.error_draws import draw_errors
 from pdeops.gp.kernel_search import Steps, lattice_descent, single_moves
 from pdeops.gp.mixture_kernels import GaussianMixtureKernel, MixtureKernel, StudentMixtureKernel
 from pdeops.gp.posed_problem import PosedProblem
-from pdeops.gp.posterior import GaussianProcessReport, GaussianProcessSolution, Posterior, draw_errors, summed
+from pdeops.gp.posterior import GaussianProcessReport, GaussianProcessSolution, Posterior, summed
 from pdeops.gp.spectral_lines import UnderResolvedWarning
 from pdeops.gp.tensor_collocation import Collocated, TensorCollocation
 from pdeops.problems import Problem
@@ -33,13 +34,12 @@ LARGE_MISFIT = 0.05
 LENGTH_STEP, WEIGHT_STEP = 2.0, 10.0
 LONGEST = 4.0
 """Length scale, in lengths of the axis, up to which the search goes: the waves of a kernel grow with it."""
-POINTS_A_LENGTH = 10
-"""Points of the time in one length scale of its kernel: what holds the waves of a Gaussian one."""
-MOST_TIMES = 400
+SMALLEST_GAIN = 0.9
+"""Of the score: a kernel that is better by less is not worth its points."""
+FEWEST_TIMES, TIMES_A_LENGTH, MOST_TIMES = 18, 7.5, 400
+"""Points of the time: about one and a half for each wave that its kernel holds, at most so many."""
 MOST, ALL = 0.8, 1.0
 """Functions of an axis, in its points."""
-SMALLEST_GAIN = 0.5
-"""Of the squared residual: kernels whose residuals differ by less count as equally good."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -53,8 +53,9 @@ class GaussianProcessSolver:
     kernel the most likely solution is found by `TensorCollocation`. Nothing is trained.
 
     Cross-validation and not the evidence: that one is right for solutions drawn from the prior, and those of
-    a problem are not; it needs the level of the noise, which here is rounding; and it needs a determinant,
-    which in two dimensions is not to be had for a coefficient that varies.
+    a problem are not (``scripts/benchmark.py gp_evidence``: in one dimension it chooses no better); it needs
+    the level of the noise, which here is rounding; and it needs a determinant, which in two dimensions is not
+    to be had for a coefficient that varies.
 
     Time is an axis like any other, with the initial values for its condition: the solution at all times is
     found at once. Its kernel has a length scale of its own, and its number of points follows from that.
@@ -121,7 +122,9 @@ class GaussianProcessSolver:
             rows = sum(len(face_factors(problem, domain, n)) for n in range(domain.dimension))
         except (ValueError, KeyError, TypeError) as error:
             return str(error)
-        return None if rows or not problem.steady else "expected a condition on some part of the boundary"
+        if rows or not problem.steady or has_plain_unknown(problem):
+            return None
+        return "expected a condition on some part of the boundary, or a term without derivatives"
 
     def solve(
         self, problem: Problem, inputs: Mapping[str, Field], domain: Domain, times: Tensor | None = None
@@ -229,11 +232,11 @@ class GaussianProcessSolver:
                 UnderResolvedWarning,
                 stacklevel=3,
             )
-        drawn, solved = draw_errors(collocation, found, self.draws, self.seed)
+        errors = draw_errors(collocation, found, self.draws, self.seed)
         lengths = self._lengths(posed, best)
         scales = sorted({length: None for length in lengths}, reverse=True)
         words = " and ".join(f"{scale:g}" for scale in scales)
-        return Posterior(collocation.bases, found.coefficients, drawn, solved), found, words
+        return Posterior(collocation.bases, found.coefficients, errors), found, words
 
     def _num_lengths(self, posed: PosedProblem) -> int:
         return 1 if posed.time is None else 2
@@ -285,7 +288,7 @@ def placed_in_time(posed: PosedProblem, length: float) -> PosedProblem | None:
     """
     if posed.time is None:
         return posed
-    number = max(round(POINTS_A_LENGTH / length), 8) + 1
+    number = FEWEST_TIMES + round(TIMES_A_LENGTH / length)
     time_axis = replace(posed.time, num_points=number, kind=AxisKind.CHEBYSHEV)
     return replace(posed, time=time_axis) if number <= MOST_TIMES else None
 

@@ -10,11 +10,19 @@ from jaxtyping import Float64
 from torch import Tensor
 
 from pdeops.gp.posed_problem import PosedProblem
-from pdeops.problems import evaluate
+from pdeops.problems import Problem, evaluate
 from pdeops.problems.residual import grid_rule
 
 Orders = tuple[int, ...]
 """Order of a derivative along each axis: (0, 2) is the second derivative along the second one."""
+
+
+def has_plain_unknown(problem: Problem) -> bool:
+    """Whether the equation has a term without derivatives: then no constant can be added to a solution."""
+    (equation,) = problem.equations
+    unknown = problem.function(problem.outputs[0].name)
+    expression = (equation.lhs - equation.rhs).doit()
+    return bool(expression.replace(lambda node: isinstance(node, sympy.Derivative), lambda _: 0).has(unknown))
 
 
 class EquationTerms:

@@ -11,11 +11,10 @@ def lattice_descent(
     score: Callable[[Steps], float],
     moves: Sequence[Steps],
     max_evaluations: int,
-    *,
-    gain: float,
     enough: float = 0.0,
+    gain: float = 1.0,
 ) -> Steps:
-    """Lower a score of whole numbers, from zeros, one move at a time as long as it pays.
+    """Lower a score of whole numbers, from zeros, one move at a time as long as that helps.
 
     Each move in turn, or its opposite if that lowers the score more, is made while it lowers it enough; round
     after round, until none does. Nothing is scored twice.
@@ -24,13 +23,11 @@ def lattice_descent(
         score: What is to be small; infinite where there is nothing.
         moves: Steps to make, see `single_moves`.
         max_evaluations: How many points are scored at most.
-        gain: A step is kept if it multiplies the score by less than this.
         enough: The search ends at a score that is not above this.
+        gain: A move has to multiply the score by less than this.
 
     Returns:
         The best point.
-
-    Good values: ``gain=0.5``: a score that differs by less says nothing.
 
     Failure mode: Stops where numbers would have to move together that no move joins.
     """

@@ -133,6 +133,12 @@ class TensorCollocation:
             }
         return partial
 
+    def wave_values(self, waves: Float64[Tensor, "*waves"]) -> Float64[Tensor, " *shape"]:
+        """Values of such a function at the points of the grid."""
+        for number in range(self.grid.dimension):
+            waves = along(self.wave_tables[number, 0], waves, number)
+        return waves
+
     def wave_faces(self, waves: Float64[Tensor, "*waves"]) -> list[Tensor]:
         """Right sides of the conditions for such a function at the points of the faces, one an axis."""
         result = []
@@ -225,7 +231,7 @@ class TensorCollocation:
         size = residual.square().mean().sqrt().item()
         missed, given = self.missed(self.faces)
         misfit = math.hypot(size / max(largest, 1e-300), missed / max(given, 1e-300))
-        share = 1 - sum(test.shape[1] for test in self.tests) / sum(self.grid.shape)
+        share = 1 - math.prod(test.shape[1] for test in self.tests) / self.grid.num_points
         return Collocated(
             coefficients=coefficients,
             misfit=misfit,
