@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from typing import Literal
 
 import torch
@@ -11,6 +12,7 @@ from rich.console import Console
 from rich.progress import Progress
 from torch import Tensor
 
+from pdeops.gp.automatic_ranks import FIRST_RANK, AutomaticRanks
 from pdeops.gp.latent_functions import LatentFunctions
 from pdeops.gp.state_space import MaternStateSpace
 from pdeops.gp.tensor_core import CanonicalCore, TensorCore, TuckerCore
@@ -33,7 +35,7 @@ class FunctionalTucker:
     smoother runs with a missing observation there: the posterior is that of the process, not a blend.
 
     Args:
-        ranks: Rank of all modes, or one a mode.
+        ranks: Rank of all modes, or one a mode; None to let the evidence choose, see `AutomaticRanks`.
         core: "tucker" or "cp".
         smoothness: Smoothness of the Matern kernels: 0.5, 1.5 or 2.5.
         length_scale: First length scale, as a fraction of each coordinate's range.
@@ -74,7 +76,7 @@ class FunctionalTucker:
 
     def __init__(
         self,
-        ranks: int | Sequence[int],
+        ranks: int | Sequence[int] | None = None,
         *,
         core: Literal["tucker", "cp"] = "tucker",
         smoothness: float = 1.5,
@@ -82,16 +84,18 @@ class FunctionalTucker:
         learn_kernel: bool = True,
         noise_std: float | None = None,
         sweeps: int = 200,
-        tolerance: float = 1e-5,
+        tolerance: float = 1e-4,
         starts: int = 3,
         seed: int = 0,
         progress: bool = False,
     ) -> None:
-        numbers = [ranks] if isinstance(ranks, int) else list(ranks)
+        numbers = [1] if ranks is None else [ranks] if isinstance(ranks, int) else list(ranks)
         if not numbers or min(numbers) < 1:
             raise ValueError(f"FunctionalTucker: ranks: expected positive numbers, got {ranks}; try 3")
         if core not in ("tucker", "cp"):
             raise ValueError(f"FunctionalTucker: core: expected 'tucker' or 'cp', got {core!r}; try 'tucker'")
+        if ranks is None and core == "cp":
+            raise ValueError("FunctionalTucker: ranks: expected a number for core='cp', got None; try 3")
         positive = {"length_scale": length_scale, "sweeps": sweeps, "starts": starts}
         if noise_std is not None:
             positive["noise_std"] = noise_std
@@ -130,7 +134,9 @@ class FunctionalTucker:
             FloatingPointError: Every start broke down.
         """
         coordinates, data = self._checked(indices, values)
-        ranks = (self.ranks,) * coordinates.shape[1] if isinstance(self.ranks, int) else tuple(self.ranks)
+        modes = coordinates.shape[1]
+        given = FIRST_RANK if self.ranks is None else self.ranks
+        ranks = (given,) * modes if isinstance(given, int) else tuple(given)
         self.scale = data.square().mean().sqrt().item()
         data = data / self.scale
         trials = range(self.seed, self.seed + self.starts)
@@ -145,7 +151,8 @@ class FunctionalTucker:
                 start, bounds = self._start(coordinates, data, ranks, seed), []
                 try:
                     for number in range(short):
-                        bounds.append(start.sweep(learn_kernel=self._learns(number)))
+                        # Kernels wait until the functions have taken shape.
+                        bounds.append(start.sweep(learn_kernel=self.learn_kernel and number >= 3))
                         bar.update(task, advance=1, description=f"functional Tucker {bounds[-1]:.1f}")
                 except FloatingPointError as error:
                     failure = error
@@ -154,11 +161,23 @@ class FunctionalTucker:
                     best, self.bounds = start, bounds
             if best is None:
                 raise failure or FloatingPointError("FunctionalTucker: no start went through")
+
+            def report(bound: float) -> None:
+                bar.update(task, advance=1, description=f"functional Tucker {bound:.1f}")
+
+            if self.ranks is None:
+                generator = torch.Generator().manual_seed(self.seed)
+                search = AutomaticRanks(partial(self._functions, coordinates), generator, report)
+                best, risen = search.search(best, self.sweeps - len(self.bounds))
+                self.bounds += risen
             self.converged = False
             while not self.converged and len(self.bounds) < self.sweeps:
-                self.bounds.append(best.sweep(learn_kernel=self._learns(len(self.bounds))))
-                bar.update(task, advance=1, description=f"functional Tucker {self.bounds[-1]:.1f}")
-                self.converged = self.bounds[-1] - self.bounds[-2] < self.tolerance * len(data)
+                before = self.bounds[-1]
+                # Kernels move in every other sweep: their gradient is dear.
+                for learns in (False, self.learn_kernel):
+                    self.bounds.append(best.sweep(learn_kernel=learns))
+                    report(self.bounds[-1])
+                self.converged = self.bounds[-1] - before < 2 * self.tolerance * len(data)
         self._posterior = best
         return self
 
@@ -207,26 +226,28 @@ class FunctionalTucker:
         """Length scales of each mode's functions, in the units of the indices."""
         return [functions.length_scales for functions in self.posterior.functions]
 
-    def _learns(self, sweep: int) -> bool:
-        """Kernels wait until the functions have taken shape; later a gradient in every sweep is dear."""
-        return self.learn_kernel and sweep >= 3 and (sweep < TRIAL_SWEEPS or sweep % 4 == 0)
+    def _functions(
+        self, coordinates: Tensor, ranks: int | tuple[int, ...], generator: torch.Generator
+    ) -> list[LatentFunctions]:
+        """New functions of each mode, drawn from their priors."""
+        numbers = (ranks,) * coordinates.shape[1] if isinstance(ranks, int) else ranks
+        return [
+            LatentFunctions(column, number, self.state_space, self.length_scale, generator)
+            for column, number in zip(coordinates.unbind(1), numbers, strict=True)
+        ]
 
     def _start(
         self, coordinates: Tensor, data: Tensor, ranks: tuple[int, ...], seed: int
     ) -> VariationalTucker:
         generator = torch.Generator().manual_seed(seed)
-        functions = [
-            LatentFunctions(column, rank, self.state_space, self.length_scale, generator)
-            for column, rank in zip(coordinates.unbind(1), ranks, strict=True)
-        ]
+        functions = self._functions(coordinates, ranks, generator)
         core: TensorCore
         core = CanonicalCore(ranks) if self.core == "cp" else TuckerCore(ranks, data, generator)
         noise = None if self.noise_std is None else (self.noise_std / self.scale) ** 2
         return VariationalTucker(data, functions, core, noise)
 
     def _checked(self, indices: Tensor, values: Tensor) -> tuple[Tensor, Tensor]:
-        modes = 1 if isinstance(self.ranks, int) else len(self.ranks)
-        wrong_ranks = not isinstance(self.ranks, int) and indices.shape[1] != modes
+        wrong_ranks = isinstance(self.ranks, Sequence) and indices.shape[1] != len(self.ranks)
         if len(values) != len(indices) or len(values) < 2 or wrong_ranks:
             raise ValueError(
                 f"FunctionalTucker: expected two or more entries, and a column of indices for each of "
