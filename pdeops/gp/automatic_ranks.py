@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import math
 from collections.abc import Callable
+from contextlib import suppress
 
 import torch
 from torch import Tensor
@@ -19,6 +20,9 @@ FIRST_RANK = 2
 MOST_CORE = 1000
 """Most numbers in a core that ranks may grow to; its covariance takes the square of them."""
 
+MOST_STATES = 10**7
+"""Most points times squared states of a mode that ranks may grow to: about 4 GB of memory."""
+
 STARTS, START_SWEEPS = 3, 8
 """Random starts of the functions that are added, and sweeps of each."""
 
@@ -30,9 +34,10 @@ class AutomaticRanks:
     r"""All ranks grow as long as the evidence bound rises by more than the new functions' kernels are worth.
 
     One round: a product model is fitted to what is left of the data, its functions are added to all modes
-    (half as many as a mode has, or fewer if the core gets too large, at least one), and after a few sweeps each mode is turned to its principal
-    functions, of which those stay that explain more than they cost. The round counts if the bound, less the
-    cost, has risen; else the model is what it was before, and the ranks are found.
+    (half as many as a mode has, or fewer if the core gets too large, at least one), and after a few sweeps
+    each mode is turned to its principal functions, of which those stay that explain more than they cost. The
+    round counts if the bound, less the cost, has risen; else the model is what it was before, and the ranks
+    are found.
 
     The bound pays for functions and core, which are integrated out, and not for the length scale and the
     variance of each function, which are maximised over. Each of these costs :math:`\tfrac12 \log N` by
@@ -50,7 +55,7 @@ class AutomaticRanks:
     Good values: fields whose singular values fall fast; ten or more entries for each number found.
 
     Failure mode: Ranks that only help together with more than half as many others are not found, nor those
-    that need a core of more than `MOST_CORE` numbers.
+    that need a core of more than `MOST_CORE` numbers or more states than `MOST_STATES` at many points.
 
     Source: the penalty, Schwarz (1978), doi:10.1214/aos/1176344136; principal functions, De Lathauwer, De
     Moor and Vandewalle (2000), doi:10.1137/S0895479896305696.
@@ -85,9 +90,7 @@ class AutomaticRanks:
             if not self._grow(candidate):
                 break
             try:
-                risen = self._sweep(candidate, FAITHFUL_SWEEPS + GROWN_SWEEPS, FAITHFUL_SWEEPS)
-                trim(candidate)
-                risen += self._sweep(candidate, TURNED_SWEEPS, 0)
+                risen = self._settle(candidate, FAITHFUL_SWEEPS)
             except FloatingPointError:
                 break
             spent += a_round
@@ -98,7 +101,21 @@ class AutomaticRanks:
             bounds += risen
             if same:
                 break
+        if spent + a_round <= sweeps:
+            # A function that took long to fade may have been kept.
+            candidate = copy.deepcopy(posterior)
+            with suppress(FloatingPointError):
+                risen = self._settle(candidate, 0)
+                if worth(candidate) > worth(posterior):
+                    posterior = candidate
+                    bounds += risen
         return posterior, bounds
+
+    def _settle(self, posterior: VariationalTucker, faithful: int) -> list[float]:
+        """Sweeps, the first ones with the old kernels, around a choice of principal functions."""
+        bounds = self._sweep(posterior, faithful + GROWN_SWEEPS, faithful)
+        trim(posterior)
+        return bounds + self._sweep(posterior, TURNED_SWEEPS, 0)
 
     def _sweep(self, posterior: VariationalTucker, sweeps: int, faithful: int) -> list[float]:
         bounds = []
@@ -110,7 +127,10 @@ class AutomaticRanks:
     def _grow(self, posterior: VariationalTucker) -> bool:
         """Add functions to all modes; whether there was room."""
         core = tucker_core(posterior)
-        limits = [len(functions.points) for functions in posterior.functions]
+        limits = [
+            max(functions.means.shape[1], min(len(functions.points), most_functions(functions)))
+            for functions in posterior.functions
+        ]
         for share in (2, 4, 8):
             ranks = tuple(
                 min(rank + max(1, rank // share), limit)
@@ -150,6 +170,11 @@ class AutomaticRanks:
             if best is None or trial.bound > best.bound:
                 best = trial
         return best
+
+
+def most_functions(functions: LatentFunctions) -> int:
+    """Functions for which there is memory: each has as many states as the kernel's order at every point."""
+    return math.isqrt(MOST_STATES // len(functions.points)) // functions.state_space.order
 
 
 def tucker_core(posterior: VariationalTucker) -> TuckerCore:
@@ -201,14 +226,16 @@ def principal_functions(posterior: VariationalTucker) -> list[tuple[Tensor, Tens
     for functions in posterior.functions:
         weights = torch.bincount(functions.where, minlength=len(functions.points)).to(functions.means) / count
         values, vectors = torch.linalg.eigh(functions.means.mT @ (weights[:, None] * functions.means))
-        values = values.clamp_min(1e-14 * values.max().clamp_min(1e-300)).sqrt()
+        # Functions that nothing is known of have zero means, but no zero second moments.
+        size = torch.einsum("n,nrr->", weights, functions.seconds)
+        values = values.clamp_min(1e-14 * size).sqrt()
         roots.append((vectors * values) @ vectors.mT)
         inverses.append((vectors / values) @ vectors.mT)
     for mode, root in enumerate(roots):
         core = torch.tensordot(core, root, dims=([mode], [0])).movedim(-1, mode)
     found = []
     for mode, (root, inverse) in enumerate(zip(roots, inverses, strict=True)):
-        left, sizes, _ = torch.linalg.svd(core.movedim(mode, 0).flatten(1))
+        left, sizes, _ = torch.linalg.svd(core.movedim(mode, 0).reshape(len(root), -1))
         explained = sizes.new_zeros(len(left))
         explained[: len(sizes)] = count * sizes.square()
         found.append((left.mT @ inverse, root @ left, explained))

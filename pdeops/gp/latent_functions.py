@@ -15,6 +15,9 @@ from pdeops.gp.state_space import FAR, MaternStateSpace
 FIRST_STEP, LARGEST_STEP = 0.1, 0.5
 """Steps of the logarithms of the kernels' parameters, the first one and any."""
 
+LEAST_DEVIATION = 1e-8
+"""A function this small is nothing in double precision next to values of mean square 1."""
+
 
 class LatentFunctions:
     r"""R functions of one coordinate, :math:`u_r \sim GP(0, \sigma_r^2 k(|x - x'| / \ell_r))`, independent.
@@ -119,8 +122,9 @@ class LatentFunctions:
             inverse: The functions in terms of the combinations that stay.
         """
         shares = matrix.square() * self.standard_deviations.square()
-        variances = shares.sum(dim=1)
-        self.kernel = torch.stack(((shares @ self.kernel[0]) / variances, variances.log() / 2))
+        variances = shares.sum(dim=1).clamp_min(LEAST_DEVIATION**2)
+        lengths = (shares @ self.kernel[0]) / shares.sum(dim=1).clamp_min(1e-300)
+        self.kernel = torch.stack((lengths, variances.log() / 2))
         self.means = self.means @ matrix.mT
         self.seconds = matrix @ self.seconds @ matrix.mT
         self.precisions = inverse.mT @ self.precisions @ inverse
@@ -207,6 +211,7 @@ class LatentFunctions:
         step = (inverse @ slope.flatten()).reshape_as(kernel)
         candidate = self.kernel + step * (LARGEST_STEP / step.abs().max().clamp_min(LARGEST_STEP))
         candidate[0].clamp_(math.log(self.shortest), math.log(self.longest))
+        candidate[1].clamp_(min=math.log(LEAST_DEVIATION))
         with torch.no_grad():
             moved = self._chain(self.points, self.precisions, self.shifts, candidate)
             if self._normaliser(moved, candidate) > height:

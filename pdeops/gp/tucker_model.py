@@ -103,7 +103,7 @@ class FunctionalTuckerModel:
             # The model scales its values to 1, which changes their density.
             evidence += model.bounds[-1] - len(given.values) * math.log(model.scale)
             end = "converged" if model.converged else "not converged"
-            ranks = " x ".join(str(rank) for rank in model.posterior.core.ranks)
+            ranks = " x ".join(str(rank) for rank in model.ranks_found)
             words.append(
                 f"{output.name}: ranks {ranks}, {end} in {len(model.bounds)} sweeps, "
                 f"noise {model.noise_variance**0.5:.2g}"

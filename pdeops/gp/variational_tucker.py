@@ -57,8 +57,26 @@ class VariationalTucker:
             The evidence lower bound, natural logarithm.
 
         Raises:
-            FloatingPointError: The bound fell or is not finite.
+            FloatingPointError: The bound fell or is not finite, or a matrix is singular.
         """
+        try:
+            bound = self._updated(learn_kernel)
+        except torch.linalg.LinAlgError as error:
+            raise FloatingPointError(
+                f"VariationalTucker: expected regular matrices, got one that is not ({error}); "
+                "try lower ranks or a known noise that is not so small"
+            ) from error
+        slack = 1e-8 * (abs(self.bound) + len(self.values)) if math.isfinite(self.bound) else 0.0
+        if not bound >= self.bound - slack:
+            raise FloatingPointError(
+                f"VariationalTucker: expected a bound that does not fall, got {bound:.9g} after "
+                f"{self.bound:.9g}; try lower ranks or a known noise that is not so small"
+            )
+        self.bound = bound
+        return bound
+
+    def _updated(self, learn_kernel: bool) -> float:
+        """All factors updated once; returns the bound."""
         for mode, functions in enumerate(self.functions):
             precisions, shifts = self.core.messages(self.entries(), mode)
             functions.update(self.precision * precisions, self.precision * shifts, learn_kernel=learn_kernel)
@@ -68,15 +86,7 @@ class VariationalTucker:
             for functions, factors in zip(self.functions, self.core.balance(), strict=True):
                 functions.rescale(factors)
         bound = self._update_noise(misfit) - self.core.divergence
-        bound -= sum(functions.divergence for functions in self.functions)
-        slack = 1e-8 * (abs(self.bound) + len(self.values)) if math.isfinite(self.bound) else 0.0
-        if not bound >= self.bound - slack:
-            raise FloatingPointError(
-                f"VariationalTucker: expected a bound that does not fall, got {bound:.9g} after "
-                f"{self.bound:.9g}; try lower ranks or a known noise that is not so small"
-            )
-        self.bound = bound
-        return bound
+        return bound - sum(functions.divergence for functions in self.functions)
 
     def update_core(self) -> float:
         """Update the core alone; returns the expected sum of squares of what is left."""
@@ -124,6 +134,8 @@ class VariationalTucker:
         Returns:
             Means and variances, shape (query,).
         """
+        if len(coordinates) == 0:
+            return coordinates.new_zeros(0), coordinates.new_zeros(0)
         tables, where = [], []
         for functions, column in zip(self.functions, coordinates.unbind(1), strict=True):
             points, rows = torch.unique(column, return_inverse=True)
