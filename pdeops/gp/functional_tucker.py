@@ -59,14 +59,15 @@ class FunctionalTucker:
     Good values: ranks None and smoothness 2.5 for smooth fields of PDEs; CP for a sum of few products; at
     least ten entries for each number rank_k times the points that a length scale resolves. Intervals of 95 %
     then held 91 to 99 % of the values of Tucker fields whose ranks were found, and 90 to 92 % of those of
-    Burgers' and the heat equation, which have no finite rank. Coordinates of limited precision: a sweep costs by the
-    distinct values of each, not by the entries.
+    Burgers' and the heat equation, which have no finite rank. Coordinates of limited precision: a sweep costs
+    by the distinct values of each, not by the entries.
 
     Failure mode: Ranks that are too low: what they cannot hold is taken for noise, and as the intervals are
-    those of the field without noise, they are far too narrow (the heat equation with ranks 5 in place of
-    9: 38 % of the values within 95 % intervals; a front that travels has no low rank). Functions of different modes are independent in the
-    posterior, which costs little next to that. Work grows like the product of the squared ranks (Tucker) and
-    like the cube of the rank times the states of the kernel. Periodic coordinates are not known as such.
+    those of the field without noise, they are far too narrow (the heat equation with ranks 5 in place of 9:
+    38 % of the values within 95 % intervals; a front that travels has no low rank). Functions of different
+    modes are independent in the posterior, which costs little next to that. Work grows like the product of
+    the squared ranks (Tucker) and like the cube of the rank times the states of the kernel. Periodic
+    coordinates are not known as such.
 
     Source: Fang, Yu, Wang, Li, Kirby and Zhe (2024), Functional Bayesian Tucker decomposition for
     continuous-indexed tensor data, ICLR; with missing indices, priors and messages put right.
