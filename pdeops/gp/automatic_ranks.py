@@ -17,6 +17,9 @@ from pdeops.gp.variational_tucker import VariationalTucker
 FIRST_RANK = 2
 """Rank of all modes to begin with."""
 
+FUNCTION_COST = 2.0
+"""Nats that a function has to bring: one for each of its kernel's two numbers."""
+
 MOST_CORE = 1000
 """Most numbers in a core that ranks may grow to; its covariance takes the square of them."""
 
@@ -40,9 +43,11 @@ class AutomaticRanks:
     are found.
 
     The bound pays for functions and core, which are integrated out, and not for the length scale and the
-    variance of each function, which are maximised over. Each of these costs :math:`\tfrac12 \log N` by
-    Schwarz, so a function costs :math:`\log N` nats. A function that explains a sum of squares S of the data
-    brings :math:`S / (2 \sigma^2)` nats, so it stays if :math:`S > 2 \sigma^2 \log N`.
+    variance of each function, which are maximised over. Akaike charges one nat for each such number, so a
+    function costs `FUNCTION_COST` = 2 nats. (Schwarz's :math:`\tfrac12 \log N` takes it that all N data tell
+    of each number; of a length scale only the few pieces tell in which the function is independent.) A
+    function that explains a sum of squares S of the data brings about :math:`S / (2 \sigma^2)` nats, so it
+    stays if :math:`S > 4 \sigma^2`.
 
     Principal functions are those of the posterior mean's higher-order singular value decomposition over the
     data, as if all combinations of the modes' points were equally frequent.
@@ -57,7 +62,7 @@ class AutomaticRanks:
     Failure mode: Ranks that only help together with more than half as many others are not found, nor those
     that need a core of more than `MOST_CORE` numbers or more states than `MOST_STATES` at many points.
 
-    Source: the penalty, Schwarz (1978), doi:10.1214/aos/1176344136; principal functions, De Lathauwer, De
+    Source: the cost, Akaike (1974), doi:10.1109/TAC.1974.1100705; principal functions, De Lathauwer, De
     Moor and Vandewalle (2000), doi:10.1137/S0895479896305696.
     """
 
@@ -190,7 +195,7 @@ def tucker_core(posterior: VariationalTucker) -> TuckerCore:
 
 def worth(posterior: VariationalTucker) -> float:
     """The evidence bound less the cost of the functions' kernels."""
-    return posterior.bound - sum(posterior.core.ranks) * math.log(len(posterior.values))
+    return posterior.bound - FUNCTION_COST * sum(posterior.core.ranks)
 
 
 def trim(posterior: VariationalTucker) -> None:
@@ -200,7 +205,7 @@ def trim(posterior: VariationalTucker) -> None:
         posterior: With a Tucker core; its bound is to be found anew.
     """
     core = tucker_core(posterior)
-    least = 2 * math.log(len(posterior.values)) / posterior.precision
+    least = 2 * FUNCTION_COST / posterior.precision
     for mode, (matrix, inverse, explained) in enumerate(principal_functions(posterior)):
         kept = max(1, int((explained > least).sum()))
         posterior.functions[mode].turn(matrix[:kept], inverse[:, :kept])
