@@ -7,12 +7,16 @@ import math
 import torch
 from jaxtyping import Float64, Int64
 from torch import Tensor
+from torch.nn import functional
 
 from pdeops.gp.kalman import LinearGaussianChain
 from pdeops.gp.state_space import FAR, MaternStateSpace
 
 FIRST_STEP, LARGEST_STEP = 0.1, 0.5
 """Steps of the logarithms of the kernels' parameters, the first one and any."""
+
+LEAST_DEVIATION = 1e-8
+"""A function this small is nothing in double precision next to values of mean square 1."""
 
 
 class LatentFunctions:
@@ -93,6 +97,61 @@ class LatentFunctions:
             expected = (shifts * self.means).sum() - (precisions * self.seconds).sum() / 2
             self.divergence = (expected - self._normaliser(chain, self.kernel)).item()
 
+    def rescale(self, factors: Float64[Tensor, " number"]) -> None:
+        """Multiply each function, its prior and its messages included: the divergence stays.
+
+        Args:
+            factors: Positive numbers.
+        """
+        moved = torch.stack((torch.zeros_like(factors), factors.log()))
+        self.kernel = self.kernel + moved
+        if self._last is not None:
+            self._last = (self._last[0] + moved.flatten(), self._last[1])
+        self.means = self.means * factors
+        self.seconds = self.seconds * factors[:, None] * factors
+        self.shifts = self.shifts / factors
+        self.precisions = self.precisions / factors[:, None] / factors
+
+    def turn(self, matrix: Float64[Tensor, "new old"], inverse: Float64[Tensor, "old new"]) -> None:
+        """Take as many or fewer linear combinations of the functions in their place.
+
+        Each gets the prior variance of its combination, and the mean of the logarithms of the length scales.
+
+        Args:
+            matrix: The combinations.
+            inverse: The functions in terms of the combinations that stay.
+        """
+        shares = matrix.square() * self.standard_deviations.square()
+        variances = shares.sum(dim=1).clamp_min(LEAST_DEVIATION**2)
+        lengths = (shares @ self.kernel[0]) / shares.sum(dim=1).clamp_min(1e-300)
+        self.kernel = torch.stack((lengths, variances.log() / 2))
+        self.means = self.means @ matrix.mT
+        self.seconds = matrix @ self.seconds @ matrix.mT
+        self.precisions = inverse.mT @ self.precisions @ inverse
+        self.shifts = self.shifts @ inverse
+        self._inverse = self._last = None
+
+    def append(self, others: LatentFunctions, number: int) -> None:
+        """Add the largest of other functions of the same coordinate, scaled to 1 and known exactly so far.
+
+        Args:
+            others: Where they come from.
+            number: How many.
+        """
+        sizes = others.means.square().mean(dim=0).sqrt()
+        chosen = sizes.argsort(descending=True)[:number]
+        old = self.kernel.shape[1]
+        self.means = torch.cat((self.means, others.means[:, chosen] / sizes[chosen].clamp_min(1e-300)), dim=1)
+        seconds = self.means[:, :, None] * self.means[:, None, :]
+        seconds[:, :old, :old] = self.seconds
+        self.seconds = seconds
+        fresh = torch.stack((others.kernel[0, chosen], torch.zeros_like(sizes[chosen])))
+        self.kernel = torch.cat((self.kernel, fresh), dim=1)
+        # Nothing was said of them until the next update.
+        self.precisions = functional.pad(self.precisions, (0, number, 0, number))
+        self.shifts = functional.pad(self.shifts, (0, number))
+        self._inverse = self._last = None
+
     def at(
         self, points: Float64[Tensor, " query"]
     ) -> tuple[Float64[Tensor, "query number"], Float64[Tensor, "query number number"]]:
@@ -152,6 +211,7 @@ class LatentFunctions:
         step = (inverse @ slope.flatten()).reshape_as(kernel)
         candidate = self.kernel + step * (LARGEST_STEP / step.abs().max().clamp_min(LARGEST_STEP))
         candidate[0].clamp_(math.log(self.shortest), math.log(self.longest))
+        candidate[1].clamp_(min=math.log(LEAST_DEVIATION))
         with torch.no_grad():
             moved = self._chain(self.points, self.precisions, self.shifts, candidate)
             if self._normaliser(moved, candidate) > height:

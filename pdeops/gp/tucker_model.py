@@ -24,7 +24,7 @@ class FunctionalTuckerModel:
     coordinates in space.
 
     Args:
-        ranks: Rank of all modes, or one a mode.
+        ranks: Rank of all modes, or one a mode; None to let the evidence choose, see `AutomaticRanks`.
         core: "tucker" or "cp".
         smoothness: Smoothness of the Matern kernels: 0.5, 1.5 or 2.5.
         length_scale: First length scale, as a fraction of each coordinate's range.
@@ -49,7 +49,7 @@ class FunctionalTuckerModel:
     def __init__(
         self,
         *,
-        ranks: int | Sequence[int] = 5,
+        ranks: int | Sequence[int] | None = None,
         core: Literal["tucker", "cp"] = "tucker",
         smoothness: float = 2.5,
         length_scale: float = 0.2,
@@ -59,7 +59,7 @@ class FunctionalTuckerModel:
         seed: int = 0,
         progress: bool = False,
     ) -> None:
-        self.ranks = ranks if isinstance(ranks, int) else tuple(ranks)
+        self.ranks = tuple(ranks) if isinstance(ranks, Sequence) else ranks
         self.core = core
         self.smoothness, self.length_scale, self.noise_std = smoothness, length_scale, noise_std
         self.sweeps, self.starts, self.seed, self.progress = sweeps, starts, seed, progress
@@ -73,7 +73,7 @@ class FunctionalTuckerModel:
                 f"expected two or more coordinates of space and time, got {', '.join(names)} of a steady "
                 "problem; try a problem with a time, or with two dimensions"
             )
-        if not isinstance(self.ranks, int) and len(self.ranks) != len(names):
+        if isinstance(self.ranks, tuple) and len(self.ranks) != len(names):
             return f"ranks: expected one each for {', '.join(names)}, got {list(self.ranks)}; try 5"
         return None
 
@@ -103,8 +103,10 @@ class FunctionalTuckerModel:
             # The model scales its values to 1, which changes their density.
             evidence += model.bounds[-1] - len(given.values) * math.log(model.scale)
             end = "converged" if model.converged else "not converged"
+            ranks = " x ".join(str(rank) for rank in model.ranks_found)
             words.append(
-                f"{output.name}: {end} in {len(model.bounds)} sweeps, noise {model.noise_variance**0.5:.2g}"
+                f"{output.name}: ranks {ranks}, {end} in {len(model.bounds)} sweeps, "
+                f"noise {model.noise_variance**0.5:.2g}"
             )
         names, units = (tuple(getattr(output, key) for output in problem.outputs) for key in ("name", "unit"))
         dim = 1 if times is None else 2

@@ -11,7 +11,7 @@ from jaxtyping import Float64
 from torch import Tensor
 
 from pdeops.gp.latent_functions import LatentFunctions
-from pdeops.gp.tensor_core import Entries, TensorCore
+from pdeops.gp.tensor_core import Entries, TensorCore, TuckerCore
 
 WEAK = 1e-3
 """Shape and rate of the Gamma prior of the precision of the noise: a thousandth of an observation."""
@@ -57,14 +57,15 @@ class VariationalTucker:
             The evidence lower bound, natural logarithm.
 
         Raises:
-            FloatingPointError: The bound fell or is not finite.
+            FloatingPointError: The bound fell or is not finite, or a matrix is singular.
         """
-        for mode, functions in enumerate(self.functions):
-            precisions, shifts = self.core.messages(self._entries(), mode)
-            functions.update(self.precision * precisions, self.precision * shifts, learn_kernel=learn_kernel)
-        misfit = max(self.core.update(self._entries(), self.precision), 0.0)
-        bound = self._update_noise(misfit) - self.core.divergence
-        bound -= sum(functions.divergence for functions in self.functions)
+        try:
+            bound = self._updated(learn_kernel)
+        except torch.linalg.LinAlgError as error:
+            raise FloatingPointError(
+                f"VariationalTucker: expected regular matrices, got one that is not ({error}); "
+                "try lower ranks or a known noise that is not so small"
+            ) from error
         slack = 1e-8 * (abs(self.bound) + len(self.values)) if math.isfinite(self.bound) else 0.0
         if not bound >= self.bound - slack:
             raise FloatingPointError(
@@ -73,6 +74,33 @@ class VariationalTucker:
             )
         self.bound = bound
         return bound
+
+    def _updated(self, learn_kernel: bool) -> float:
+        """All factors updated once; returns the bound."""
+        for mode, functions in enumerate(self.functions):
+            precisions, shifts = self.core.messages(self.entries(), mode)
+            functions.update(self.precision * precisions, self.precision * shifts, learn_kernel=learn_kernel)
+        misfit = self.update_core()
+        if learn_kernel and isinstance(self.core, TuckerCore):
+            # The field and the functions' divergences stay, for the kernels' variances follow.
+            for functions, factors in zip(self.functions, self.core.balance(), strict=True):
+                functions.rescale(factors)
+        bound = self._update_noise(misfit) - self.core.divergence
+        return bound - sum(functions.divergence for functions in self.functions)
+
+    def update_core(self) -> float:
+        """Update the core alone; returns the expected sum of squares of what is left."""
+        return max(self.core.update(self.entries(), self.precision), 0.0)
+
+    def restart(self) -> None:
+        """Forget the bound after functions were added, turned or dropped, and let the core take them up."""
+        self.update_core()
+        self.bound = -math.inf
+
+    def residuals(self) -> Float64[Tensor, " entries"]:
+        """What the posterior mean leaves of the data."""
+        means = [self.core.mean_form(mean) for _, mean, _ in self.entries().chunks(self.core.width)]
+        return self.values - torch.cat(means)
 
     def _update_noise(self, misfit: float) -> float:
         """The noise's best posterior; returns the expected log likelihood less its divergence."""
@@ -86,7 +114,8 @@ class VariationalTucker:
         prior = WEAK * math.log(WEAK) - math.lgamma(WEAK)
         return constant + prior + math.lgamma(shape) - shape * math.log(rate)
 
-    def _entries(self) -> Entries:
+    def entries(self) -> Entries:
+        """The data with the moments of the functions, as cores take them."""
         return Entries(
             self.values,
             [functions.where for functions in self.functions],
@@ -105,6 +134,8 @@ class VariationalTucker:
         Returns:
             Means and variances, shape (query,).
         """
+        if len(coordinates) == 0:
+            return coordinates.new_zeros(0), coordinates.new_zeros(0)
         tables, where = [], []
         for functions, column in zip(self.functions, coordinates.unbind(1), strict=True):
             points, rows = torch.unique(column, return_inverse=True)

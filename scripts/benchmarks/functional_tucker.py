@@ -7,7 +7,8 @@ Three parts, chosen by ``--parts``:
 - ``scaling``: seconds and memory of one sweep against the number of entries, no index repeated, each in a
   process of its own.
 - ``surrogate``: Burgers' equation (t, x) and the heat equation (t, x, y) from a share of their values with
-  noise, on all points; next to the nearest datum and the sum of the means of each index.
+  noise, on all points; with ranks that are given and with those that the evidence chooses, next to the
+  nearest datum and the sum of the means of each index.
 
 Errors are root mean squares over the deviation of the field; coverage is the share of points whose 95 %
 interval holds the noise-free value.
@@ -166,8 +167,11 @@ def surrogates(fraction: float, noise: float, sweeps: int, seed: int) -> None:
             print(
                 f"| {name} | {len(data)} | {label} | {error.square().mean().sqrt():.4f} | | | |", flush=True
             )
-        for core in ("cp", "tucker"):
-            ranks = SURROGATE_RANKS[name] if core == "tucker" else max(SURROGATE_RANKS[name])
+        for core, ranks in (
+            ("cp", max(SURROGATE_RANKS[name])),
+            ("tucker", SURROGATE_RANKS[name]),
+            ("tucker", None),
+        ):
             start = perf_counter()
             model = FunctionalTucker(ranks, core=core, smoothness=2.5, sweeps=sweeps, seed=seed)
             model.fit(points, data)
@@ -175,8 +179,9 @@ def surrogates(fraction: float, noise: float, sweeps: int, seed: int) -> None:
             seconds = perf_counter() - start
             mean, spread = (posterior.select(channel).values for channel in posterior.channels)
             error, variance = (mean - field.values) / deviation, (spread / deviation).square()
+            label = f"{core} {model.ranks_found}" + (" by evidence" if ranks is None else "")
             print(
-                f"| {name} | {len(data)} | {core} {ranks} | {error.square().mean().sqrt():.4f} "
+                f"| {name} | {len(data)} | {label} | {error.square().mean().sqrt():.4f} "
                 f"| {variance.mean().sqrt():.4f} | {coverage(error, variance):.3f} | {seconds:.0f} |",
                 flush=True,
             )
@@ -193,7 +198,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--largest", type=int, default=10**6, help="most entries of the scaling (1000000)")
     parser.add_argument("--fraction", type=float, default=0.02, help="share of the field that is seen (0.02)")
     parser.add_argument("--noise", type=float, default=0.02, help="noise over the field's deviation (0.02)")
-    parser.add_argument("--sweeps", type=int, default=60, help="most sweeps of a fit (60)")
+    parser.add_argument("--sweeps", type=int, default=100, help="most sweeps of a fit (100)")
     parser.add_argument("--seed", type=int, default=0, help="seed of fields, points and starts (0)")
     parser.add_argument("--threads", type=int, default=1, help="threads of PyTorch (1)")
     options = parser.parse_args(arguments)

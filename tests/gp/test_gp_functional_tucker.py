@@ -167,5 +167,5 @@ def test_wrong_data_are_named():
         FunctionalTucker(1).fit(points, 0 * values)
     with pytest.raises(RuntimeError, match="expected a fitted model, got a new one; try fit first"):
         FunctionalTucker(1).predict(points)
-    with pytest.raises(ValueError, match="expected indices of 2 columns, got 1"):
+    with pytest.raises(ValueError, match=r"expected indices of 2 columns, got \(5, 1\)"):
         FunctionalTucker(1, starts=1, sweeps=1).fit(points, values).predict(points[:, :1])
