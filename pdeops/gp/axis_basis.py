@@ -14,6 +14,9 @@ from pdeops.gp.mixture_kernels import MixtureKernel
 PADDING_LENGTHS = 6
 SMALLEST_DENSITY = 1e-32
 SMALLEST_SINGULAR_VALUE = 1e-13
+LARGEST_SHARE = 0.8
+"""Of functions in points: with as many functions as points an equation is met at all of them whatever the
+kernel, and nothing tells a good one from a bad one."""
 
 
 class AxisBasis:
@@ -30,15 +33,13 @@ class AxisBasis:
     Args:
         kernel: The covariance; only its values are used, not its gradients.
         axis: Nodes, Chebyshev points, or periodic: then the period is that of the axis.
-        largest_share: Of functions in points: with as many functions as points an equation is met at all of
-            them whatever the kernel, and nothing tells a good one from a bad one.
 
     Good values: Length scales of an eighth to a half of the axis.
 
     Failure mode: Waves above the Nyquist rate of the axis are left out.
     """
 
-    def __init__(self, kernel: MixtureKernel, axis: Axis, largest_share: float = 0.8) -> None:
+    def __init__(self, kernel: MixtureKernel, axis: Axis) -> None:
         points = axis.points
         length = kernel.log_length_scales.detach().exp().max().item()
         period = axis.length if axis.is_periodic else axis.length + PADDING_LENGTHS * length
@@ -53,7 +54,7 @@ class AxisBasis:
         self.amplitudes = variance[kept].sqrt()
         left, values, right = torch.linalg.svd(self.waves(points, 0), full_matrices=False)
         rank = int((values > SMALLEST_SINGULAR_VALUE * values[0]).sum())
-        rank = min(rank, max(int(largest_share * len(points)), 3))
+        rank = min(rank, max(int(LARGEST_SHARE * len(points)), 3))
         self.values = left[:, :rank]
         self.variances = values[:rank] ** 2
         self.mixing = right[:rank].T / values[:rank]

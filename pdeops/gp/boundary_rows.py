@@ -21,13 +21,11 @@ class AxisConditions:
 
     Args:
         rows: One row an end that has a condition, shape (ends, rank).
-        wave_rows: The same on all waves of the prior, shape (ends, waves).
         free: Orthonormal directions that the rows do not see, shape (rank, rank - ends).
         lift: Map of data to the most likely coefficients that meet them, shape (rank, ends).
     """
 
     rows: Float64[Tensor, "ends rank"]
-    wave_rows: Float64[Tensor, "ends waves"]
     free: Float64[Tensor, "rank free"]
     lift: Float64[Tensor, "rank ends"]
 
@@ -42,15 +40,17 @@ def axis_conditions(ends: Sequence[tuple[float, float, Tensor]], basis: AxisBasi
     Returns:
         The rows and maps.
     """
-    wave_rows = torch.zeros(0, basis.num_waves, dtype=torch.float64)
-    for alpha, slope, end in ends:
-        row = alpha * basis.waves(end, 0) + slope * basis.waves(end, 1)
-        wave_rows = torch.cat([wave_rows, row])
-    rows = wave_rows @ basis.mixing
+    rows = wave_rows(ends, basis) @ basis.mixing
     weighted = basis.variances[:, None] * rows.T
     lift = torch.linalg.solve(rows @ weighted, weighted.T).T if len(rows) else rows.T
     free = torch.linalg.qr(rows.T, mode="complete").Q[:, len(rows) :]
-    return AxisConditions(rows, wave_rows, free, lift)
+    return AxisConditions(rows, free, lift)
+
+
+def wave_rows(ends: Sequence[tuple[float, float, Tensor]], basis: AxisBasis) -> Float64[Tensor, "ends waves"]:
+    """The conditions at the ends of an axis as rows that act on the waves of a basis."""
+    rows = [alpha * basis.waves(end, 0) + slope * basis.waves(end, 1) for alpha, slope, end in ends]
+    return torch.cat([torch.zeros(0, basis.num_waves, dtype=torch.float64), *rows])
 
 
 def parts_of(problem: Problem, grid: Grid, number: int) -> list[str]:

@@ -18,10 +18,10 @@ from pdeops.domains import Axis, AxisKind, Domain, Field, Grid
 from pdeops.gp.axis_basis import AxisBasis
 from pdeops.gp.boundary_rows import face_factors
 from pdeops.gp.data_lines import axis_lines, check_resolution
-from pdeops.gp.equation_terms import EquationTerms, has_plain_unknown
+from pdeops.gp.equation_terms import has_plain_unknown
 from pdeops.gp.error_draws import draw_errors
 from pdeops.gp.kernel_search import Steps, lattice_descent, single_moves
-from pdeops.gp.mixture_kernels import GaussianMixtureKernel, MixtureKernel, StudentMixtureKernel
+from pdeops.gp.mixture_kernels import GaussianMixtureKernel, StudentMixtureKernel
 from pdeops.gp.posed_problem import PosedProblem
 from pdeops.gp.posterior import GaussianProcessReport, GaussianProcessSolution, Posterior, summed
 from pdeops.gp.spectral_lines import UnderResolvedWarning
@@ -38,8 +38,6 @@ SMALLEST_GAIN = 0.9
 """Of the score: a kernel that is better by less is not worth its points."""
 FEWEST_TIMES, TIMES_A_LENGTH, MOST_TIMES = 18, 7.5, 400
 """Points of the time: about one and a half for each wave that its kernel holds, at most so many."""
-MOST, ALL = 0.8, 1.0
-"""Functions of an axis, in its points."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -187,8 +185,6 @@ class GaussianProcessSolver:
         posed = PosedProblem(problem, inputs, space, None if last is None else Axis("t", 0.0, last, 2))
         lines = [axis_lines(posed, number) for number in range(posed.grid.dimension)]
         tried: dict[Steps, tuple[TensorCollocation, Collocated]] = {}
-        # On a torus waves of constant coefficients do not mix: all that the points can tell apart are exact.
-        harmless = EquationTerms(posed).is_homogeneous
         nearest: tuple[Sequence[AxisBasis], Tensor] | None = None
 
         def score(steps: Steps) -> float:
@@ -197,11 +193,7 @@ class GaussianProcessSolver:
             placed = placed_in_time(posed, lengths[0])
             if max(lengths) > LONGEST or placed is None:
                 return math.inf
-            kernels = self._kernels(lines, placed.grid, lengths, steps)
-            bases = [
-                AxisBasis(kernel, axis, ALL if harmless and axis.is_periodic else MOST)
-                for kernel, axis in zip(kernels, placed.grid.axes, strict=True)
-            ]
+            bases = self._bases(lines, placed.grid, lengths, steps)
             collocation = TensorCollocation(placed, bases, self.max_newton_steps)
             points = [axis.points for axis in placed.grid.axes]
             found = collocation.solve(None if nearest is None else summed(nearest[0], points, nearest[1])[0])
@@ -248,16 +240,15 @@ class GaussianProcessSolver:
             lengths[:1] * posed.space.dimension
         )
 
-    def _kernels(
-        self, lines: list[Tensor], grid: Grid, lengths: list[float], steps: Steps
-    ) -> list[MixtureKernel]:
-        """Kernel of each axis: steps are those of lengths, then those of the weights of all waves."""
+    def _bases(self, lines: list[Tensor], grid: Grid, lengths: list[float], steps: Steps) -> list[AxisBasis]:
+        """Functions of each axis: the last steps are those of the weights of all waves."""
         rest = list(steps[len(steps) - sum(len(item) for item in lines if len(item) > 1) :])
         result = []
         for frequencies, axis, length in zip(lines, grid.axes, lengths, strict=True):
             own = [rest.pop(0) for _ in frequencies] if len(frequencies) > 1 else [0]
             weights = WEIGHT_STEP ** torch.tensor(own, dtype=torch.float64)
-            result.append(KERNELS[self.kernel](frequencies, length * axis.length, weights / weights.sum()))
+            kernel = KERNELS[self.kernel](frequencies, length * axis.length, weights / weights.sum())
+            result.append(AxisBasis(kernel, axis))
         return result
 
     def _report(self, found: list[Collocated], scales: str, seconds: float) -> GaussianProcessReport:

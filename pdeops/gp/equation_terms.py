@@ -63,10 +63,6 @@ class EquationTerms:
         self.symbols = {orders: self.symbols[orders] for orders in self.slopes}
         unknowns = set(self.symbols.values())
         self.is_linear = not any(slope.free_symbols & unknowns for slope in self.slopes.values())
-        places = {*problem.space_symbols, problem.time_symbol}
-        self.is_homogeneous = self.is_linear and not any(
-            slope.free_symbols & places for slope in self.slopes.values()
-        )
         self.grid, self.rule = grid, grid_rule(grid, None)
         self.device = next(iter(posed.inputs.values())).values.device
         self.known = posed.known(self.device) | problem.numbers

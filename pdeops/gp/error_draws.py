@@ -10,6 +10,7 @@ import torch
 from jaxtyping import Float64
 from torch import Tensor
 
+from pdeops.gp.prior_waves import PriorWaves
 from pdeops.gp.tensor_collocation import (
     ROUNDING,
     Collocated,
@@ -61,10 +62,10 @@ def draw_errors(collocation: TensorCollocation, found: Collocated, draws: int, s
     A draw has all waves of the prior, also those that the functions leave out. Its source and its boundary
     data go through the linearised solve as those of the problem did. Its error is scaled by how much larger
     the misfit of the problem is than that of the draw: so a solution that the prior holds for unlikely has
-    wide intervals. The misfit is that of the equation's residual, or what is missed of the
-    conditions on the faces where that is more than the error that the residual stands for. The norm of the residual is the one whose ratio to the error scatters
-    least over draws: for the unknown that of the waves over their numbers, for derivatives that of the
-    residual itself.
+    wide intervals. The misfit is that of the equation's residual, or what is missed of the conditions on the
+    faces where that is more than the error that the residual stands for. The norm of the residual is the one
+    whose ratio to the error scatters least over draws: for the unknown that of the waves over their numbers,
+    for derivatives that of the residual itself.
 
     Noise of the size of rounding in the source is added: the phase of its fastest wave, in units of the last
     place, and one number for all points of the same coordinate, for they share the rounding of its waves.
@@ -82,10 +83,13 @@ def draw_errors(collocation: TensorCollocation, found: Collocated, draws: int, s
 
     Failure mode: One solve has one error, smooth over the box: coverage is near its level over many problems,
         and may be anything for one. Where the error is a tenth of the solution or more deviations are too
-        small. Matern draws are rougher than smooth solutions: their deviations of derivatives are too wide.
+        small; so they may be in nonlinear equations in time on grids that are too coarse for their products,
+        which draws of the linearised equation do not know of. Matern draws are rougher than smooth
+        solutions: their deviations of derivatives are too wide.
 
     Source: Matheron's rule, Wilson et al. (2021), arXiv:2011.04026.
     """
+    prior = PriorWaves(collocation)
     generator = torch.Generator().manual_seed(seed)
     values = collocation.derivatives(found.coefficients)
     slopes = collocation.equation.jacobian(values)
@@ -95,18 +99,15 @@ def draw_errors(collocation: TensorCollocation, found: Collocated, draws: int, s
         (basis.speeds.max() * (basis.points[-1] - basis.points[0])).item() for basis in collocation.bases
     )
     rounding = min(ROUNDING * phase / math.sqrt(12) * largest, found.noise)
-
     residual = collocation.equation.residual(values)
     floor = found.noise / max(residual.square().mean().sqrt().item(), 1e-300)
     sizes = floor * residual_sizes(residual)
-    counts = [basis.num_waves for basis in collocation.bases]
     missed, _ = collocation.missed(collocation.faces)
     missed_points = max(sum(values.numel() for values in collocation.faces), 1)
-    drawn, solutions, responses, ratios, face_ratios, squares = [], [], [], [], [], []
+    drawn, solutions, responses, ratios, face_ratios, square = [], [], [], [], [], 0.0
     for _ in range(draws):
-        waves = torch.randn(counts, generator=generator, dtype=torch.float64).to(found.coefficients)
-        source = weighted_sum(slopes, collocation.wave_derivatives(waves))
-        faces = collocation.wave_faces(waves)
+        waves = torch.randn(prior.shape, generator=generator, dtype=torch.float64).to(found.coefficients)
+        source, faces = weighted_sum(slopes, prior.derivatives(waves)), prior.faces(waves)
         coefficients = collocation.lifted(collocation.on_functions(faces))
         for _ in range(2):  # as in `TensorCollocation.solve`
             left = source - weighted_sum(slopes, collocation.derivatives(coefficients))
@@ -116,23 +117,18 @@ def draw_errors(collocation: TensorCollocation, found: Collocated, draws: int, s
         for number, count in enumerate(source.shape):
             line = rounding * torch.randn(count, generator=generator, dtype=torch.float64).to(source)
             noise += line.reshape([-1 if n == number else 1 for n in range(source.ndim)])
-        response = collocation.spread(system.solve(collocation.tested(noise), NOISE_TOLERANCE))
         drawn.append(waves)
         solutions.append(coefficients)
-        responses.append(response)
+        responses.append(collocation.spread(system.solve(collocation.tested(noise), NOISE_TOLERANCE)))
         ratios.append(sizes / residual_sizes(left))
         own, size = collocation.missed(faces)
         face_ratios.append(missed / max(own, ROUNDING * size, 1e-300))
-        error = collocation.values(coefficients) - collocation.wave_values(waves)
-        squares.append((ratios[-1][0] ** 2).item() * error.square().mean().item())
-    by_equation = torch.stack(ratios, dim=1)
-    by_faces = by_equation.new_tensor(face_ratios).expand_as(by_equation)
-    # In the unit of the unknown: a condition on a value is missed by as much as the solution is wrong there.
-    print("EQ rms", math.sqrt(sum(squares)/draws), "faces rms", missed/math.sqrt(missed_points), "by_eq", by_equation.square().mean(1).sqrt().tolist(), "by_faces", by_faces.square().mean().sqrt().item(), "noise", found.noise, largest, rounding)
-    more = missed**2 / missed_points > sum(squares) / draws
+        error = collocation.values(coefficients) - prior.values(waves)
+        square += (ratios[-1][0] ** 2).item() * error.square().mean().item() / draws
+    scales = torch.stack(ratios, dim=1)
+    # In the unit of the unknown: where a value is given, what is missed of it is the error there.
+    if missed**2 / missed_points > square:
+        scales = scales.new_tensor(face_ratios).repeat(2, 1)
     return ErrorDraws(
-        torch.stack(drawn),
-        torch.stack(solutions),
-        torch.stack(responses),
-        (by_faces if more else by_equation).to(found.coefficients),
+        torch.stack(drawn), torch.stack(solutions), torch.stack(responses), scales.to(found.coefficients)
     )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -70,9 +70,9 @@ class TensorCollocation:
         self.equation = EquationTerms(posed)
         device = self.equation.device
         self.faces = [posed.face_values(number) for number in range(self.grid.dimension)]
-        self.conditions = [
-            axis_conditions(posed.ends(number), basis) for number, basis in enumerate(self.bases)
-        ]
+        self.ends = [posed.ends(number) for number in range(self.grid.dimension)]
+        pairs = zip(self.ends, self.bases, strict=True)
+        self.conditions = [axis_conditions(ends, basis) for ends, basis in pairs]
         self.free = [condition.free.to(device) for condition in self.conditions]
         self.tests = [
             basis.values.to(device) @ free for basis, free in zip(self.bases, self.free, strict=True)
@@ -81,10 +81,6 @@ class TensorCollocation:
             (number, order): basis.at(basis.points, order).to(device)
             for number, basis in enumerate(self.bases)
             for order in {0, *(orders[number] for orders in self.equation.symbols)}
-        }
-        self.wave_tables = {
-            (number, order): self.bases[number].waves(self.bases[number].points, order).to(device)
-            for number, order in self.tables
         }
 
     def lifted(self, data: Sequence[Tensor], values: Tensor | None = None) -> Float64[Tensor, "*ranks"]:
@@ -115,40 +111,7 @@ class TensorCollocation:
 
     def derivatives(self, coefficients: Tensor) -> dict[Orders, Float64[Tensor, " *shape"]]:
         """Derivatives of u that the equation holds, at the points of the grid."""
-        return self._differentiated(coefficients, self.tables)
-
-    def wave_derivatives(self, waves: Float64[Tensor, "*waves"]) -> dict[Orders, Float64[Tensor, " *shape"]]:
-        """Derivatives of a function given by all waves of the prior, as `derivatives`."""
-        return self._differentiated(waves, self.wave_tables)
-
-    def _differentiated(
-        self, values: Tensor, tables: Mapping[tuple[int, int], Tensor]
-    ) -> dict[Orders, Tensor]:
-        """Axis by axis; what derivatives have in common along the first axes is computed once."""
-        partial: dict[Orders, Tensor] = {(): values}
-        for number in range(self.grid.dimension):
-            wanted = {orders[: number + 1] for orders in self.equation.symbols}
-            partial = {
-                orders: along(tables[number, orders[-1]], partial[orders[:-1]], number) for orders in wanted
-            }
-        return partial
-
-    def wave_values(self, waves: Float64[Tensor, "*waves"]) -> Float64[Tensor, " *shape"]:
-        """Values of such a function at the points of the grid."""
-        for number in range(self.grid.dimension):
-            waves = along(self.wave_tables[number, 0], waves, number)
-        return waves
-
-    def wave_faces(self, waves: Float64[Tensor, "*waves"]) -> list[Tensor]:
-        """Right sides of the conditions for such a function at the points of the faces, one an axis."""
-        result = []
-        for number, condition in enumerate(self.conditions):
-            values = along(condition.wave_rows, waves.cpu(), number)
-            for other, basis in enumerate(self.bases):
-                if other != number:
-                    values = along(basis.waves(basis.points, 0), values, other)
-            result.append(values)
-        return result
+        return differentiated(coefficients, self.tables, self.equation.symbols)
 
     def on_functions(self, faces: Sequence[Tensor]) -> list[Tensor]:
         """Values at the points of the faces as coefficients of the functions of the other axes."""
@@ -241,6 +204,26 @@ class TensorCollocation:
             history=tuple(history),
             converged=converged and bool(torch.isfinite(coefficients).all()),
         )
+
+
+def differentiated(
+    coefficients: Tensor, tables: Mapping[tuple[int, int], Tensor], wanted: Iterable[Orders]
+) -> dict[Orders, Tensor]:
+    """Derivatives axis by axis; what they have in common along the first axes is computed once.
+
+    Args:
+        coefficients: One a function of each axis.
+        tables: Derivatives of the functions at the points, by number of the axis and order.
+        wanted: Orders of the derivatives.
+
+    Returns:
+        Values at the points by orders.
+    """
+    partial: dict[Orders, Tensor] = {(): coefficients}
+    for number in range(coefficients.ndim):
+        heads = {orders[: number + 1] for orders in wanted}
+        partial = {head: along(tables[number, head[-1]], partial[head[:-1]], number) for head in heads}
+    return partial
 
 
 def weighted_sum(

@@ -15,6 +15,7 @@ from pdeops.problems import (
     AllenCahn,
     Burgers1D,
     DiffusionReaction,
+    FisherKPP,
     HeatEquation,
     Poisson,
     ScreenedPoisson,
@@ -95,19 +96,19 @@ def test_the_rate_of_the_mean_is_that_of_the_equation():
     torch.testing.assert_close(bend, -4 * math.pi**2 * expected, rtol=1e-8, atol=1e-8)
 
 
-def test_intervals_cover_where_the_grid_misses_waves():
-    """Fields with more waves than the grid holds: the error is in the initial values."""
-    problem = AllenCahn(dimension=1)
-    coarse, fine = problem.default_domain((40,)), problem.default_domain((160,))
-    times = torch.tensor([0.25, 0.5, 1.0], dtype=torch.float64)
-    seeds = list(range(20, 28))
-    exact = SpectralSolver().solve(problem, problem.sample_inputs(fine, seeds), fine, times)
-    found = SOLVER.solve(problem, problem.sample_inputs(coarse, seeds), coarse, times)
-    error = (found.values - exact.values[..., ::4]).abs()
-    deviation = found.standard_deviation.values
-    assert ((error.norm(dim=-1) / exact.values[..., ::4].norm(dim=-1)).median() > 1e-6).item()
-    assert (error <= 1.96 * deviation).double().mean().item() > 0.85
-    assert (error.norm() / deviation.norm()).item() > 0.2
+@pytest.mark.filterwarnings("ignore::pdeops.gp.UnderResolvedWarning")
+@pytest.mark.parametrize(
+    ("problem", "num_points"), [(AdvectionDiffusionReaction(dimension=1), 24), (FisherKPP(dimension=1), 48)]
+)
+def test_intervals_cover_where_the_grid_misses_waves(problem, num_points):
+    """Random fields with more waves than the grid holds: errors of 6e-5 to 3e-1."""
+    coarse, fine = problem.default_domain((num_points,)), problem.default_domain((4 * num_points,))
+    seeds = list(range(30, 38))
+    exact = SpectralSolver().solve(problem, problem.sample_inputs(fine, seeds), fine, TIMES)
+    found = SOLVER.solve(problem, problem.sample_inputs(coarse, seeds), coarse, TIMES)
+    error, deviation = (found.values - exact.values[..., ::4]).abs(), found.standard_deviation.values
+    assert (error.flatten(1).norm(dim=1) > 1e-5).all()
+    assert (error <= 1.96 * deviation).double().mean().item() > 0.9
 
 
 def test_a_torus_without_time():
