@@ -82,9 +82,8 @@ def build_model(config: DictConfig, recipe: Recipe) -> InstanceModel:
         )
     reason = model.misfit(recipe.problem, recipe.domain)
     if reason is not None:
-        name = config.model._target_.rpartition(".")[2]
         raise UserError(
-            f"{name} does not fit {type(recipe.problem).__name__} {where(recipe.domain)}: {reason}"
+            f"{model.name} does not fit {type(recipe.problem).__name__} {where(recipe.domain)}: {reason}"
         )
     return model
 
@@ -187,20 +186,19 @@ def fit_instance(config: DictConfig) -> dict[str, Any]:
     write_config(config, run)
     measured = training.measure(instance.reference.to(device)) if model.from_measurements else {}
     inputs = {name: field.to(device) for name, field in instance.inputs.items()}
-    name = config.model._target_.rpartition(".")[2]
     started = time.perf_counter()
     try:
-        with nullcontext() if model.shows_progress else working(f"fitting {name}"):
+        with nullcontext() if model.shows_progress else working(f"fitting {model.name}"):
             fit = model.fit(recipe.problem, inputs, recipe.domain, instance.times, measured)
     except RuntimeError as error:
-        raise UserError(f"{name} gave no solution: {error}") from error
+        raise UserError(f"{model.name} gave no solution: {error}") from error
     seconds = time.perf_counter() - started
     mean = fit.mean.to("cpu", torch.float64)
     deviation = None if fit.deviation is None else fit.deviation.to("cpu", torch.float64)
     reference = instance.reference.to("cpu", torch.float64)
     result = {
         "problem": config.problem._target_.rpartition(".")[2],
-        "model": name,
+        "model": model.name,
         "resolution": list(recipe.domain.shape),
         "num_frames": None if recipe.times is None else len(recipe.times),
         "sees": sees(training, measured),

@@ -17,7 +17,7 @@ from pdeops.problems import Problem
 
 
 class CollocationModel:
-    """GP-HM, direct or joint: the solution of one steady instance from its equation, without any data.
+    """GP-HM, direct or joint: the solution of one instance from its equation, without any data.
 
     Args:
         solver: `GaussianProcessSolver` (direct) or `JointGaussianProcessSolver` (as published).
@@ -33,6 +33,11 @@ class CollocationModel:
 
     def __init__(self, *, solver: GaussianProcessSolver | JointGaussianProcessSolver) -> None:
         self.solver = solver
+
+    @property
+    def name(self) -> str:
+        """That of the solver."""
+        return type(self.solver).__name__
 
     @property
     def shows_progress(self) -> bool:
@@ -58,7 +63,7 @@ class CollocationModel:
             RuntimeError: Newton's method did not come to rest.
         """
         solution = self.solver.solve(problem, inputs, domain, times)
-        mean = Field(solution.values, domain, solution.channels, solution.units)
+        mean = Field(solution.values, domain, solution.channels, solution.units, solution.times)
         # Values on the grid are the unknowns of the joint fit; kernels and precisions come on top.
         number, deviation, message = mean.values.numel(), None, ""
         if isinstance(solution, GaussianProcessSolution):

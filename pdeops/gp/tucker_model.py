@@ -43,6 +43,7 @@ class FunctionalTuckerModel:
     Source: Fang et al. (2024), Functional Bayesian Tucker decomposition for continuous-indexed tensor data.
     """
 
+    name = "FunctionalTucker"
     from_measurements = True
     shows_progress = True
 

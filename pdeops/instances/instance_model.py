@@ -38,6 +38,10 @@ class InstanceModel(Protocol):
     """A method that is fitted to one instance: from its equations, or from measurements of its solution."""
 
     @property
+    def name(self) -> str:
+        """Name of the method in tables."""
+
+    @property
     def from_measurements(self) -> bool:
         """Whether it learns from measurements; if not, from the equations and the inputs."""
 

@@ -11,6 +11,7 @@ import sympy
 from sympy.core.function import AppliedUndef
 
 from pdeops.domains import AxisKind, Domain, Field, Grid
+from pdeops.problems.boundary_condition import BoundaryCondition, Dirichlet
 from pdeops.problems.gaussian_process import GaussianProcess
 from pdeops.problems.problem import Problem
 from pdeops.problems.random_fields import Sampler
@@ -50,6 +51,10 @@ class OrdinaryProblem(Problem):
         if len(outputs) == 1:
             return {START: sympy.Eq(outputs[0], 0, evaluate=False)}
         return {START: sympy.Eq(sympy.Matrix(outputs), sympy.zeros(len(outputs), 1), evaluate=False)}
+
+    def conditions_on(self, domain: Domain) -> dict[str, BoundaryCondition]:
+        """Every output is zero at the lower end; nothing is given at the upper one."""
+        return {START: Dirichlet()}
 
     @cached_property
     def right_hand_sides(self) -> tuple[sympy.Expr, ...]:

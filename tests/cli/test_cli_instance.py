@@ -165,7 +165,7 @@ def test_comparison_says_what_each_model_saw_and_what_a_classical_solver_takes(p
 @pytest.mark.parametrize(
     ("words", "texts"),
     [
-        (["problem=burgers", "model=gp_hm"], ["CollocationModel does not fit Burgers1D", "got others for"]),
+        (["problem=darcy", "model=gp_hm"], ["GaussianProcessSolver does not fit Darcy", "got cells for"]),
         (
             ["problem=poisson_high_frequency", "model=functional_tucker"],
             ["two or more coordinates", "got x of"],
@@ -191,3 +191,36 @@ def test_what_cannot_be_fitted_is_refused_in_words(pdeops, words, texts):
     for text in texts:
         assert text in outcome.err
     assert not list(pdeops.folder.glob("runs/*/*/*"))
+
+
+def test_gaussian_process_in_time_leaves_frames_with_their_deviation(pdeops, run):
+    settings = ("problem=heat", "problem.dimension=1", "data.resolution=[32]", "data.num_frames=5")
+    outcome = pdeops("train", *settings, "model=gp_hm", FOLDER)
+    assert outcome.code == 0, outcome.err
+    result = result_of(run)
+    assert result["model"] == "GaussianProcessSolver"
+    # Of the reference: each wave by its own exponential.
+    assert result["relative_l2"] < 1e-10
+    assert result["coverage"] > 0.9
+    with h5py.File(run / "posterior.h5") as file:
+        assert any("standard_deviation" in str(value) for value in file.attrs.values())
+    frames = sorted((run / "prediction" / "instance").glob("*.vti"))
+    assert len(frames) == 5
+    first, last = arrays_of(frames[0]), arrays_of(frames[-1])
+    assert set(first) == {"mean", "standard_deviation", "truth", "error"}
+    assert numpy.linalg.norm(last["truth"]) < 0.9 * numpy.linalg.norm(first["truth"])
+
+
+def test_solve_in_time_writes_the_deviation(pdeops, run):
+    settings = (
+        "problem=fisher_kpp",
+        "problem.dimension=1",
+        "resolution=[32]",
+        "final_time=0.5",
+        "num_frames=3",
+    )
+    outcome = pdeops("solve", *settings, "solver=gp_hm", FOLDER)
+    assert outcome.code == 0, outcome.err
+    frames = sorted((run / "solution").glob("*.vti"))
+    assert len(frames) == 3
+    assert "standard_deviation" in " ".join(pyvista.read(frames[-1]).array_names)
