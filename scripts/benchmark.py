@@ -14,7 +14,7 @@ NAMES = {
     "gp_high_frequency": "Gaussian-process collocation beside the published errors and classical solvers",
     "gp_coverage": "what the intervals of Gaussian-process collocation cover, on random solutions",
     "gp_evidence": "its kernels chosen by cross-validation and by the evidence, beside the best ones",
-    "functional_tucker": "functional Tucker models: noise floor, scaling to a million entries, fields of PDEs",
+    "functional_tucker": "functional Tucker models: noise floor, a million entries, fields of PDEs",
     "deeponet_step": "a training step of DeepONet, against DeepXDE",
     "operator_derivatives": "a physics-informed step, against nested reverse mode",
     "solver_cost": "time of a classical solve, against the benchmark's recipe",

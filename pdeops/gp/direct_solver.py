@@ -6,7 +6,7 @@ import math
 import time
 import warnings
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from typing import Any, ClassVar
 
 import torch
@@ -17,27 +17,21 @@ from torch import Tensor
 from pdeops.domains import Axis, AxisKind, Domain, Field, Grid
 from pdeops.gp.axis_basis import AxisBasis
 from pdeops.gp.boundary_rows import face_factors
-from pdeops.gp.data_lines import axis_lines, check_resolution
+from pdeops.gp.data_lines import check_resolution
 from pdeops.gp.equation_terms import has_plain_unknown
 from pdeops.gp.error_draws import draw_errors
-from pdeops.gp.kernel_search import Steps, lattice_descent, single_moves
-from pdeops.gp.mixture_kernels import GaussianMixtureKernel, StudentMixtureKernel
+from pdeops.gp.kernel_lattice import KERNELS, KernelLattice
+from pdeops.gp.kernel_search import Steps, lattice_descent
 from pdeops.gp.posed_problem import PosedProblem
 from pdeops.gp.posterior import GaussianProcessReport, GaussianProcessSolution, Posterior, summed
 from pdeops.gp.spectral_lines import UnderResolvedWarning
-from pdeops.gp.tensor_collocation import Collocated, TensorCollocation
+from pdeops.gp.tensor_collocation import Collocated
 from pdeops.problems import Problem
 
-KERNELS = {"gaussian": GaussianMixtureKernel, "student": StudentMixtureKernel}
 MISFIT_AT_REST = 1e-12
 LARGE_MISFIT = 0.05
-LENGTH_STEP, WEIGHT_STEP = 2.0, 10.0
-LONGEST = 4.0
-"""Length scale, in lengths of the axis, up to which the search goes: the waves of a kernel grow with it."""
 SMALLEST_GAIN = 0.9
 """Of the score: a kernel that is better by less is not worth its points."""
-FEWEST_TIMES, TIMES_A_LENGTH, MOST_TIMES = 18, 7.5, 400
-"""Points of the time: about one and a half for each wave that its kernel holds, at most so many."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -183,34 +177,26 @@ class GaussianProcessSolver:
         self, problem: Problem, inputs: Mapping[str, Field], space: Grid, last: float | None
     ) -> tuple[Posterior, Collocated, str]:
         posed = PosedProblem(problem, inputs, space, None if last is None else Axis("t", 0.0, last, 2))
-        lines = [axis_lines(posed, number) for number in range(posed.grid.dimension)]
-        tried: dict[Steps, tuple[TensorCollocation, Collocated]] = {}
+        lattice = KernelLattice(posed, self.kernel, self.length_scale)
+        tried: dict[Steps, Collocated] = {}
         nearest: tuple[Sequence[AxisBasis], Tensor] | None = None
 
         def score(steps: Steps) -> float:
             nonlocal nearest
-            lengths = self._lengths(posed, steps)
-            placed = placed_in_time(posed, lengths[0])
-            if max(lengths) > LONGEST or placed is None:
+            if not lattice.holds(steps):
                 return math.inf
-            bases = self._bases(lines, placed.grid, lengths, steps)
-            collocation = TensorCollocation(placed, bases, self.max_newton_steps)
-            points = [axis.points for axis in placed.grid.axes]
+            collocation = lattice.collocation(steps, self.max_newton_steps)
+            points = [axis.points for axis in collocation.grid.axes]
             found = collocation.solve(None if nearest is None else summed(nearest[0], points, nearest[1])[0])
             if nearest is None and found.converged and not collocation.equation.is_linear:
                 nearest = collocation.bases, found.coefficients[None]
-            tried[steps] = collocation, found
+            tried[steps] = found
             if not found.converged:
                 return math.inf
             return 0.0 if found.misfit < MISFIT_AT_REST else found.score
 
-        numbers = self._num_lengths(posed) + sum(len(item) for item in lines if len(item) > 1)
-        moves = single_moves(numbers)
-        if posed.time is not None:
-            # What is finer in space is mostly faster, too.
-            moves.insert(0, (1, 1, *[0] * (numbers - 2)))
-        best = lattice_descent(score, moves, self.max_kernels, gain=SMALLEST_GAIN)
-        collocation, found = tried[best]
+        best = lattice_descent(score, lattice.moves, self.max_kernels, gain=SMALLEST_GAIN)
+        found = tried[best]
         if not found.converged:
             raise RuntimeError(
                 f"Newton's method did not come to rest in {found.iterations} steps, residual "
@@ -224,32 +210,10 @@ class GaussianProcessSolver:
                 UnderResolvedWarning,
                 stacklevel=3,
             )
+        # Built again: all that were tried would fill the memory.
+        collocation = lattice.collocation(best, self.max_newton_steps)
         errors = draw_errors(collocation, found, self.draws, self.seed)
-        lengths = self._lengths(posed, best)
-        scales = sorted({length: None for length in lengths}, reverse=True)
-        words = " and ".join(f"{scale:g}" for scale in scales)
-        return Posterior(collocation.bases, found.coefficients, errors), found, words
-
-    def _num_lengths(self, posed: PosedProblem) -> int:
-        return 1 if posed.time is None else 2
-
-    def _lengths(self, posed: PosedProblem, steps: Steps) -> list[float]:
-        """Length scale for each axis, in lengths of it: those of space are one, that of the time another."""
-        lengths = [self.length_scale * LENGTH_STEP**step for step in steps[: self._num_lengths(posed)]]
-        return lengths[-1:] * (posed.grid.dimension - posed.space.dimension) + (
-            lengths[:1] * posed.space.dimension
-        )
-
-    def _bases(self, lines: list[Tensor], grid: Grid, lengths: list[float], steps: Steps) -> list[AxisBasis]:
-        """Functions of each axis: the last steps are those of the weights of all waves."""
-        rest = list(steps[len(steps) - sum(len(item) for item in lines if len(item) > 1) :])
-        result = []
-        for frequencies, axis, length in zip(lines, grid.axes, lengths, strict=True):
-            own = [rest.pop(0) for _ in frequencies] if len(frequencies) > 1 else [0]
-            weights = WEIGHT_STEP ** torch.tensor(own, dtype=torch.float64)
-            kernel = KERNELS[self.kernel](frequencies, length * axis.length, weights / weights.sum())
-            result.append(AxisBasis(kernel, axis))
-        return result
+        return Posterior(collocation.bases, found.coefficients, errors), found, lattice.words(best)
 
     def _report(self, found: list[Collocated], scales: str, seconds: float) -> GaussianProcessReport:
         longest = max(len(item.history) for item in found)
@@ -265,23 +229,6 @@ class GaussianProcessSolver:
             iterations=torch.tensor([item.iterations for item in found]),
             residual_history=history.T,
         )
-
-
-def placed_in_time(posed: PosedProblem, length: float) -> PosedProblem | None:
-    """The same problem with as many times as the kernel of the time needs.
-
-    Args:
-        posed: The problem.
-        length: Length scale of that kernel, as a fraction of the axis of the time.
-
-    Returns:
-        The problem; None if there would be more than `MOST_TIMES`. A steady problem as it is.
-    """
-    if posed.time is None:
-        return posed
-    number = FEWEST_TIMES + round(TIMES_A_LENGTH / length)
-    time_axis = replace(posed.time, num_points=number, kind=AxisKind.CHEBYSHEV)
-    return replace(posed, time=time_axis) if number <= MOST_TIMES else None
 
 
 def checked_times(problem: Problem, times: Tensor | None) -> Float64[Tensor, " time"] | None:

@@ -15,9 +15,10 @@ from torch import Tensor, nn
 
 from pdeops.domains import Domain, Field, Grid
 from pdeops.gp.boundary_rows import face_factors, face_values
-from pdeops.gp.direct_solver import KERNELS, GaussianProcessSolver
+from pdeops.gp.direct_solver import GaussianProcessSolver
 from pdeops.gp.equation_terms import EquationTerms
 from pdeops.gp.kernel_factor import KernelFactor, along, kronecker_log_determinant
+from pdeops.gp.kernel_lattice import KERNELS
 from pdeops.gp.posed_problem import PosedProblem
 from pdeops.problems import Problem
 

@@ -33,18 +33,10 @@ from benchmarks.gp_high_frequency import TEST_POINTS, load
 from benchmarks.linear_gaussian_evidence import LinearGaussianEvidence
 from benchmarks.random_waves import EQUATIONS, random_solutions, shape_of
 from pdeops.domains import Grid
-from pdeops.gp.axis_basis import AxisBasis
-from pdeops.gp.data_lines import axis_lines
-from pdeops.gp.direct_solver import (
-    KERNELS,
-    LENGTH_STEP,
-    LONGEST,
-    MISFIT_AT_REST,
-    SMALLEST_GAIN,
-    WEIGHT_STEP,
-    GaussianProcessSolver,
-)
-from pdeops.gp.kernel_search import Steps, lattice_descent, single_moves
+from pdeops.gp.boundary_rows import wave_rows
+from pdeops.gp.direct_solver import MISFIT_AT_REST, SMALLEST_GAIN, GaussianProcessSolver
+from pdeops.gp.kernel_lattice import KERNELS, KernelLattice
+from pdeops.gp.kernel_search import Steps, lattice_descent
 from pdeops.gp.posed_problem import PosedProblem
 from pdeops.gp.tensor_collocation import ROUNDING, Collocated, TensorCollocation
 from pdeops.problems import Problem
@@ -56,8 +48,7 @@ PROBLEMS = (
 DENSITIES = (2.2, 2.6, 3.2, 4.0)
 NOISE_RATIOS = torch.logspace(-15, 0, 31, dtype=torch.float64)
 AMPLITUDES = torch.logspace(-3, 6, 37, dtype=torch.float64)
-START = GaussianProcessSolver().length_scale
-MAX_KERNELS = GaussianProcessSolver().max_kernels
+SOLVER = GaussianProcessSolver()
 HOPELESS = 350.0
 """Minus the logarithm of an evidence, above which it counts as none."""
 
@@ -79,7 +70,7 @@ class Tried:
     evidence_rounding: float = math.inf
 
 
-class KernelLattice:
+class TriedKernels:
     """The kernels of one problem, each solved once.
 
     Args:
@@ -89,18 +80,12 @@ class KernelLattice:
     """
 
     def __init__(self, problem: Problem, grid: Grid, kernel: str) -> None:
-        self.grid, self.kernel = grid, kernel
-        self.posed = PosedProblem(problem, problem.sample_inputs(grid, [0]), grid)
-        self.lines = axis_lines(self.posed, 0)
+        posed = PosedProblem(problem, problem.sample_inputs(grid, [0]), grid)
+        self.lattice = KernelLattice(posed, kernel, SOLVER.length_scale)
         self.test = grid.with_shape((TEST_POINTS,))
         self.exact = problem.exact_solutions()["manufactured"].solution(self.test).values[0, 0]
         self.tried: dict[Steps, Tried] = {}
         self.nearest: torch.Tensor | None = None
-
-    @property
-    def dimension(self) -> int:
-        """Numbers of a point of the lattice."""
-        return 1 + (len(self.lines) if len(self.lines) > 1 else 0)
 
     def __call__(self, steps: Steps) -> Tried:
         """Solve with a kernel, unless it has been."""
@@ -109,12 +94,9 @@ class KernelLattice:
         return self.tried[steps]
 
     def _solved(self, steps: Steps) -> Tried:
-        if steps[0] > 0 and START * LENGTH_STEP ** steps[0] > LONGEST:
+        if not self.lattice.holds(steps):
             return Tried()
-        length = START * LENGTH_STEP ** steps[0] * self.grid.axes[0].length
-        weights = WEIGHT_STEP ** torch.tensor(steps[1:] or (0,), dtype=torch.float64)
-        kernel = KERNELS[self.kernel](self.lines, length, weights / weights.sum())
-        collocation = TensorCollocation(self.posed, [AxisBasis(kernel, self.grid.axes[0])])
+        collocation = self.lattice.collocation(steps, SOLVER.max_newton_steps)
         found = collocation.solve(self.nearest)
         if not found.converged:
             return Tried()
@@ -135,7 +117,7 @@ class KernelLattice:
 
 def evidence_of(collocation: TensorCollocation, found: Collocated) -> tuple[LinearGaussianEvidence, float]:
     """Evidence of the equation, linearised about a solution, with the boundary data; and what rounding is."""
-    equation, (basis,), (condition,) = collocation.equation, collocation.bases, collocation.conditions
+    equation, (basis,) = collocation.equation, collocation.bases
     values = collocation.derivatives(found.coefficients)
     slopes = equation.jacobian(values)
     terms = [slopes[orders] * values[orders] for orders in slopes]
@@ -145,22 +127,24 @@ def evidence_of(collocation: TensorCollocation, found: Collocated) -> tuple[Line
     largest = max(term.square().mean().sqrt().item() for term in terms)
     phase = (basis.speeds.max() * (basis.points[-1] - basis.points[0])).item()
     noise = ROUNDING * phase / math.sqrt(12) * largest
-    return LinearGaussianEvidence(matrix, data, condition.wave_rows, collocation.faces[0]), noise
+    return LinearGaussianEvidence(
+        matrix, data, wave_rows(collocation.ends[0], basis), collocation.faces[0]
+    ), noise
 
 
 def descended(
-    lattice: KernelLattice, score: Callable[[Tried], float], gain: float, first: Steps | None = None
+    kernels: TriedKernels, score: Callable[[Tried], float], gain: float, first: Steps | None = None
 ) -> tuple[Steps, int]:
     """Where a descent from a kernel ends, the solver's first one by default, and after how many kernels."""
-    start = first or (0,) * lattice.dimension
+    start = first or (0,) * kernels.lattice.dimension
     visited = set()
 
     def scored(steps: Steps) -> float:
         here = tuple(one + other for one, other in zip(start, steps, strict=True))
         visited.add(here)
-        return score(lattice(here))
+        return score(kernels(here))
 
-    found = lattice_descent(scored, single_moves(lattice.dimension), MAX_KERNELS, gain=gain)
+    found = lattice_descent(scored, kernels.lattice.moves, SOLVER.max_kernels, gain=gain)
     return tuple(one + other for one, other in zip(start, found, strict=True)), len(visited)
 
 
@@ -180,12 +164,12 @@ def compared(problem: Problem, shape: tuple[int, ...], kernel: str) -> tuple[lis
     """Errors of the choices, and of the best kernel; numbers of kernels tried by each criterion."""
     grid = problem.default_domain(shape)
     assert isinstance(grid, Grid)
-    lattice = KernelLattice(problem, grid, kernel)
-    chosen = [descended(lattice, score, gain) for score, gain in CRITERIA.values()]
-    errors = [lattice(steps).error for steps, _ in chosen]
-    for steps in {steps for steps, _ in chosen if math.isfinite(lattice(steps).error)}:
-        descended(lattice, lambda tried: tried.error, 1.0, steps)
-    best = min(tried.error for tried in lattice.tried.values())
+    kernels = TriedKernels(problem, grid, kernel)
+    chosen = [descended(kernels, score, gain) for score, gain in CRITERIA.values()]
+    errors = [kernels(steps).error for steps, _ in chosen]
+    for steps in {steps for steps, _ in chosen if math.isfinite(kernels(steps).error)}:
+        descended(kernels, lambda tried: tried.error, 1.0, steps)
+    best = min(tried.error for tried in kernels.tried.values())
     return [*errors, best], [count for _, count in chosen]
 
 
@@ -205,7 +189,7 @@ def published_problems() -> None:
     header(("problem", "points", *CRITERIA, "best"))
     for name in PROBLEMS:
         problem, shape = load(name)
-        errors, counts = compared(problem, shape, GaussianProcessSolver().kernel)
+        errors, counts = compared(problem, shape, SOLVER.kernel)
         cells = [f"{error:.1e} ({n})" for error, n in zip(errors, counts, strict=False)]
         row([name, f"{shape[0]}", *cells, f"{errors[-1]:.1e}"])
 
