@@ -199,7 +199,9 @@ def test_gaussian_process_in_time_leaves_frames_with_their_deviation(pdeops, run
     assert outcome.code == 0, outcome.err
     result = result_of(run)
     assert result["model"] == "GaussianProcessSolver"
-    # Of the reference: each wave by its own exponential.
+    # The same waves on twice the points, each by its own exponential.
+    assert result["reference"] == "SpectralSolver on 64 points (periodic)"
+    assert result["reference_change"] < 1e-12
     assert result["relative_l2"] < 1e-10
     assert result["coverage"] > 0.9
     with h5py.File(run / "posterior.h5") as file:
