@@ -136,6 +136,18 @@ class GaussianProcessSolution(Field):
     posteriors: tuple[Posterior, ...] = ()
     report: GaussianProcessReport | None = None
 
+    def to(
+        self,
+        device: torch.device | str | None = None,
+        dtype: torch.dtype | None = None,
+        non_blocking: bool = False,
+    ) -> GaussianProcessSolution:
+        """Move values and deviation; see `Field.to`. The posteriors stay."""
+        values = self.values.to(device=device, dtype=dtype, non_blocking=non_blocking)
+        spread = self.standard_deviation
+        spread = None if spread is None else spread.to(device, dtype, non_blocking)
+        return replace(self, values=values, standard_deviation=spread)
+
     def sample(self, index: int | slice | Tensor) -> GaussianProcessSolution:
         """Return some samples with their deviations and posteriors; see `Field.sample`."""
         index = slice(index, index + 1 or None) if isinstance(index, int) else index

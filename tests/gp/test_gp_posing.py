@@ -119,6 +119,7 @@ def test_parts_of_a_solution_keep_their_own_deviation():
     assert torch.equal(both.standard_deviation.values, deviation[[2, 1]])
     assert both.posteriors == (solution.posteriors[2], solution.posteriors[1])
     assert torch.equal(solution.snapshot(1).standard_deviation.values, deviation[:, 1])
+    assert solution.to(dtype=torch.float32).standard_deviation.values.dtype == torch.float32
     assert type(solution.resample(Grid.periodic((8,)))) is Field
 
 
