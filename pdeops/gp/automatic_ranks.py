@@ -56,6 +56,7 @@ class AutomaticRanks:
         fresh: Makes new functions of all modes, of one rank, from a generator: `fresh(rank, generator)`.
         generator: Source of the random starts.
         report: Called with the bound after each sweep.
+        learn_kernel: Whether the kernels' parameters move.
 
     Good values: fields whose singular values fall fast; ten or more entries for each number found.
 
@@ -71,21 +72,27 @@ class AutomaticRanks:
         fresh: Callable[[int, torch.Generator], list[LatentFunctions]],
         generator: torch.Generator,
         report: Callable[[float], None],
+        *,
+        learn_kernel: bool = True,
     ) -> None:
         self.fresh = fresh
         self.generator = generator
         self.report = report
+        self.learn_kernel = learn_kernel
 
     def search(self, posterior: VariationalTucker, sweeps: int) -> tuple[VariationalTucker, list[float]]:
         """Find the ranks.
 
         Args:
             posterior: A model of low ranks after some sweeps; it is changed.
-            sweeps: No round starts that would take more.
+            sweeps: No round starts that would take more; with less than a choice of functions takes, the
+                model stays as it is.
 
         Returns:
             The model of the ranks found, and its bound after each sweep that led to it.
         """
+        if sweeps < TURNED_SWEEPS:
+            return posterior, []
         trim(posterior)
         bounds = self._sweep(posterior, TURNED_SWEEPS, 0)
         a_round = FAITHFUL_SWEEPS + GROWN_SWEEPS + TURNED_SWEEPS
@@ -125,7 +132,7 @@ class AutomaticRanks:
     def _sweep(self, posterior: VariationalTucker, sweeps: int, faithful: int) -> list[float]:
         bounds = []
         for number in range(sweeps):
-            bounds.append(posterior.sweep(learn_kernel=number >= faithful))
+            bounds.append(posterior.sweep(learn_kernel=self.learn_kernel and number >= faithful))
             self.report(bounds[-1])
         return bounds
 
@@ -169,7 +176,7 @@ class AutomaticRanks:
             trial.precision = 2.0
             try:
                 for number in range(START_SWEEPS):
-                    trial.sweep(learn_kernel=number >= START_SWEEPS // 2)
+                    trial.sweep(learn_kernel=self.learn_kernel and number >= START_SWEEPS // 2)
             except FloatingPointError:
                 continue
             if best is None or trial.bound > best.bound:

@@ -54,7 +54,8 @@ class AxisBasis:
         self.amplitudes = variance[kept].sqrt()
         left, values, right = torch.linalg.svd(self.waves(points, 0), full_matrices=False)
         rank = int((values > SMALLEST_SINGULAR_VALUE * values[0]).sum())
-        rank = min(rank, max(int(LARGEST_SHARE * len(points)), 3))
+        fewest = 1 if axis.is_periodic else 3
+        rank = min(rank, max(int(LARGEST_SHARE * len(points)), fewest))
         self.values = left[:, :rank]
         self.variances = values[:rank] ** 2
         self.mixing = right[:rank].T / values[:rank]

@@ -62,7 +62,9 @@ def check_resolution(problem: Problem, grid: Grid) -> None:
         finer = Grid(
             tuple(
                 replace(
-                    other, num_points=count if n == number else min(other.num_points, 33), kind=AxisKind.NODES
+                    other,
+                    num_points=count if n == number else min(other.num_points, 33),
+                    kind=AxisKind.PERIODIC if other.is_periodic else AxisKind.NODES,
                 )
                 for n, other in enumerate(grid.axes)
             )
@@ -70,7 +72,7 @@ def check_resolution(problem: Problem, grid: Grid) -> None:
         known = [face_values(problem, finer, n) for n in range(grid.dimension) if n != number]
         if isinstance(problem, ManufacturedPoisson | Transport):
             known.append(problem.values(problem.source_formula, finer))
-        spacing = axis.length / (count - 1)
+        spacing = finer.axes[number].spacing
         columns = [torch.movedim(item, number, 0).reshape(count, -1) for item in known]
         highest = max((band_limit(item, spacing) for item in columns if item.shape[1]), default=0.0)
         # The window widens every line by a few waves over the length of the axis.

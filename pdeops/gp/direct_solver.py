@@ -20,7 +20,7 @@ from pdeops.gp.boundary_rows import face_factors
 from pdeops.gp.data_lines import check_resolution
 from pdeops.gp.equation_terms import has_plain_unknown
 from pdeops.gp.error_draws import draw_errors
-from pdeops.gp.kernel_lattice import KERNELS, KernelLattice
+from pdeops.gp.kernel_lattice import KERNELS, LONGEST, MOST_TIMES, KernelLattice
 from pdeops.gp.kernel_search import Steps, lattice_descent
 from pdeops.gp.posed_problem import PosedProblem
 from pdeops.gp.posterior import GaussianProcessReport, GaussianProcessSolution, Posterior, summed
@@ -30,6 +30,7 @@ from pdeops.problems import Problem
 
 MISFIT_AT_REST = 1e-12
 LARGE_MISFIT = 0.05
+FEWEST_POINTS = 3
 SMALLEST_GAIN = 0.9
 """Of the score: a kernel that is better by less is not worth its points."""
 
@@ -91,6 +92,8 @@ class GaussianProcessSolver:
             raise ValueError(f"kernel: expected one of {sorted(KERNELS)}, got {self.kernel!r}")
         if not 0 < self.length_scale < math.inf:
             raise ValueError(f"length_scale: expected a positive number, got {self.length_scale}; try 0.25")
+        if self.length_scale > LONGEST:
+            raise ValueError(f"length_scale: expected at most {LONGEST}, got {self.length_scale}; try 0.25")
         if min(self.max_kernels, self.max_newton_steps, self.draws) < 1:
             raise ValueError("max_kernels, max_newton_steps, draws: expected at least 1 of each")
 
@@ -110,13 +113,16 @@ class GaussianProcessSolver:
             return "expected one equation for one unknown"
         if problem.conormal_coefficient.atoms(AppliedUndef):
             return "expected a coefficient of diffusion that is no input"
+        short = [axis.name for axis in domain.axes if axis.num_points < FEWEST_POINTS]
+        if short:
+            return f"expected {FEWEST_POINTS} or more points an axis, got fewer for {short}"
         try:
-            rows = sum(len(face_factors(problem, domain, n)) for n in range(domain.dimension))
+            faces = [face for n in range(domain.dimension) for face in face_factors(problem, domain, n)]
         except (ValueError, KeyError, TypeError) as error:
             return str(error)
-        if rows or not problem.steady or has_plain_unknown(problem):
+        if any(alpha != 0 for alpha, _, _ in faces) or not problem.steady or has_plain_unknown(problem):
             return None
-        return "expected a condition on some part of the boundary, or a term without derivatives"
+        return "expected a condition on the value on some part of the boundary, or a term without derivatives"
 
     def solve(
         self, problem: Problem, inputs: Mapping[str, Field], domain: Domain, times: Tensor | None = None
@@ -126,7 +132,7 @@ class GaussianProcessSolver:
         Args:
             problem: Equation, parameters, boundary conditions, and initial ones in time.
             inputs: Source, coefficients and initial values by name on `domain`, one device; computed in
-                float64.
+                float64, without gradients.
             domain: Grid of nodes, Chebyshev points or periodic axes.
             times: Output times, ascending, from zero on; None for a steady problem.
 
@@ -134,7 +140,7 @@ class GaussianProcessSolver:
             The posterior mean with its standard deviation, and what tells both anywhere else.
 
         Raises:
-            ValueError: Problem, domain and times do not fit.
+            ValueError: Problem, inputs, domain and times do not fit.
             RuntimeError: Newton's method did not come to rest.
 
         Warns:
@@ -145,10 +151,9 @@ class GaussianProcessSolver:
         if reason is not None or not isinstance(domain, Grid):
             raise ValueError(f"{type(self).__name__} for {problem.name}: {reason}; try another solver")
         wanted = checked_times(problem, times)
-        problem.check_inputs(inputs)
+        batch = checked_batch(problem, inputs, domain)
         started = time.perf_counter()
         check_resolution(problem, domain)
-        batch = next(iter(inputs.values())).batch_size
         last = None if wanted is None else wanted[-1].item()
         samples = [{name: field.sample(i) for name, field in inputs.items()} for i in range(batch)]
         solved = [self._solve_sample(problem, sample, domain, last) for sample in samples]
@@ -196,6 +201,11 @@ class GaussianProcessSolver:
             return 0.0 if found.misfit < MISFIT_AT_REST else found.score
 
         best = lattice_descent(score, lattice.moves, self.max_kernels, gain=SMALLEST_GAIN)
+        if best not in tried:
+            raise ValueError(
+                f"length_scale: expected one that {MOST_TIMES} times can hold, got {self.length_scale}; "
+                "try 0.25"
+            )
         found = tried[best]
         if not found.converged:
             raise RuntimeError(
@@ -206,7 +216,7 @@ class GaussianProcessSolver:
             warnings.warn(
                 f"{problem.name}: the equation and its conditions are met to {found.misfit:.1e} of their "
                 "largest terms only; the grid or the kernel does not hold the solution: try more points, "
-                "other length scales or a shorter time",
+                "other length scales or a shorter time, and conditions that agree where they meet",
                 UnderResolvedWarning,
                 stacklevel=3,
             )
@@ -229,6 +239,28 @@ class GaussianProcessSolver:
             iterations=torch.tensor([item.iterations for item in found]),
             residual_history=history.T,
         )
+
+
+def checked_batch(problem: Problem, inputs: Mapping[str, Field], domain: Domain) -> int:
+    """Number of samples, after checking that the inputs can be solved for.
+
+    Raises:
+        ValueError: An input is missing, lives on another domain, has other samples than the rest, or holds
+            values that are not finite.
+    """
+    problem.check_inputs(inputs)
+    for name, field in inputs.items():
+        if field.domain != domain:
+            raise ValueError(
+                f"{problem.name}: expected {name!r} on the domain asked for, {domain}, got it on "
+                f"{field.domain}; try field.resample(domain)"
+            )
+        if not bool(torch.isfinite(field.values).all()):
+            raise ValueError(f"{problem.name}: expected finite values of {name!r}, got NaN or infinity")
+    sizes = {name: field.batch_size for name, field in inputs.items()}
+    if len(set(sizes.values())) > 1:
+        raise ValueError(f"{problem.name}: expected as many samples of every input, got {sizes}")
+    return next(iter(sizes.values()))
 
 
 def checked_times(problem: Problem, times: Tensor | None) -> Float64[Tensor, " time"] | None:

@@ -102,7 +102,7 @@ def draw_errors(collocation: TensorCollocation, found: Collocated, draws: int, s
     residual = collocation.equation.residual(values)
     floor = found.noise / max(residual.square().mean().sqrt().item(), 1e-300)
     sizes = floor * residual_sizes(residual)
-    missed, _ = collocation.missed(collocation.faces)
+    missed, _ = collocation.missed(collocation.faces, found.coefficients)
     missed_points = max(sum(values.numel() for values in collocation.faces), 1)
     drawn, solutions, responses, ratios, face_ratios, square = [], [], [], [], [], 0.0
     for _ in range(draws):
@@ -121,7 +121,7 @@ def draw_errors(collocation: TensorCollocation, found: Collocated, draws: int, s
         solutions.append(coefficients)
         responses.append(collocation.spread(system.solve(collocation.tested(noise), NOISE_TOLERANCE)))
         ratios.append(sizes / residual_sizes(left))
-        own, size = collocation.missed(faces)
+        own, size = collocation.missed(faces, coefficients)
         face_ratios.append(missed / max(own, ROUNDING * size, 1e-300))
         error = collocation.values(coefficients) - prior.values(waves)
         square += (ratios[-1][0] ** 2).item() * error.square().mean().item() / draws

@@ -175,11 +175,13 @@ class FunctionalTucker:
 
             if self.ranks is None:
                 generator = torch.Generator().manual_seed(self.seed)
-                search = AutomaticRanks(partial(self._functions, coordinates), generator, report)
+                search = AutomaticRanks(
+                    partial(self._functions, coordinates), generator, report, learn_kernel=self.learn_kernel
+                )
                 best, risen = search.search(best, self.sweeps - len(self.bounds))
                 self.bounds += risen
             self.converged = False
-            while not self.converged and len(self.bounds) < self.sweeps:
+            while not self.converged and len(self.bounds) + 2 <= self.sweeps:
                 before = self.bounds[-1]
                 # Kernels move in every other sweep: their gradient is dear.
                 for learns in (False, self.learn_kernel):

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 
 from pdeops.domains import Domain, Field, Grid
 from pdeops.gp.boundary_rows import face_factors, face_values
-from pdeops.gp.direct_solver import GaussianProcessSolver
+from pdeops.gp.direct_solver import GaussianProcessSolver, checked_batch
 from pdeops.gp.equation_terms import EquationTerms
 from pdeops.gp.kernel_factor import KernelFactor, along, kronecker_log_determinant
 from pdeops.gp.kernel_lattice import KERNELS
@@ -197,8 +197,7 @@ class JointGaussianProcessSolver:
         reason = self.unsuited(problem, problem.check_domain(domain))
         if reason is not None or not isinstance(domain, Grid) or times is not None:
             raise ValueError(f"{type(self).__name__} for {problem.name}: {reason or 'expected no times'}")
-        problem.check_inputs(inputs)
-        batch = next(iter(inputs.values())).batch_size
+        batch = checked_batch(problem, inputs, domain)
         values = [
             self.fit(
                 problem, {name: field.sample(i) for name, field in inputs.items()}, domain

@@ -40,6 +40,7 @@ def preconditioned_gmres(
         image = precondition(basis[step])
         images.append(image)
         new = apply(image)
+        before = new.norm()
         for _ in range(2):  # twice is enough
             for row, vector in enumerate(basis):
                 overlap = (vector * new).sum()
@@ -52,7 +53,7 @@ def preconditioned_gmres(
         matrix = hessenberg[: step + 2, : step + 1]
         weights = torch.linalg.lstsq(matrix, target[:, None]).solution[:, 0]
         residual = (matrix @ weights - target).norm().item() / norm
-        if residual <= tolerance or length <= 1e-15 * norm:
+        if residual <= tolerance or length <= 1e-15 * before:
             break
         basis.append(new / length)
     solution = sum((weight * image for weight, image in zip(weights, images, strict=True)), right * 0)

@@ -45,7 +45,7 @@ class PosedProblem:
         names = self.problem.initial_inputs
         if not names:
             return torch.zeros(self.space.shape, dtype=torch.float64)
-        return self.inputs[names[0]].values[0, 0].double().cpu()
+        return self.inputs[names[0]].values[0, 0].detach().double().cpu()
 
     def ends(self, number: int) -> list[tuple[float, float, Tensor]]:
         """Conditions of the faces normal to an axis, see `face_factors`.
@@ -81,7 +81,7 @@ class PosedProblem:
     def known(self, device: torch.device) -> dict[str, Tensor]:
         """Coordinates and inputs by name; their shapes broadcast to that of the grid."""
         coordinates = self.problem.coordinates(self.grid)
-        inputs = {name: field.values[0, 0].double() for name, field in self.inputs.items()}
+        inputs = {name: field.values[0, 0].detach().double() for name, field in self.inputs.items()}
         return {name: values.to(device) for name, values in (coordinates | inputs).items()}
 
     def data_along(self, number: int) -> list[Float64[Tensor, "points columns"]]:
@@ -96,7 +96,7 @@ class PosedProblem:
         shift = 0 if self.time is None else 1
         if number < shift:
             return []
-        given = [field.values[0, 0].double().cpu() for field in self.inputs.values()]
+        given = [field.values[0, 0].detach().double().cpu() for field in self.inputs.values()]
         others = (n for n in range(self.space.dimension) if n != number - shift)
         given += [face_values(self.problem, self.space, other) for other in others]
         columns = [

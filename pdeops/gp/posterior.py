@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from jaxtyping import Float64
 from torch import Tensor
 
-from pdeops.domains import Field, Grid
+from pdeops.domains import Domain, Field, Grid
 from pdeops.gp.axis_basis import AxisBasis
 from pdeops.gp.error_draws import ErrorDraws
 from pdeops.gp.kernel_factor import along
@@ -129,9 +129,45 @@ class GaussianProcessSolution(Field):
         times: See `Field`.
         standard_deviation: Posterior standard deviation on the same grid.
         posteriors: One a sample: mean and deviation anywhere, with derivatives.
-        report: How the solve ended.
+        report: How the solve of the whole batch ended.
     """
 
     standard_deviation: Field | None = None
     posteriors: tuple[Posterior, ...] = ()
     report: GaussianProcessReport | None = None
+
+    def to(
+        self,
+        device: torch.device | str | None = None,
+        dtype: torch.dtype | None = None,
+        non_blocking: bool = False,
+    ) -> GaussianProcessSolution:
+        """Move values and deviation; see `Field.to`. The posteriors stay."""
+        values = self.values.to(device=device, dtype=dtype, non_blocking=non_blocking)
+        spread = self.standard_deviation
+        spread = None if spread is None else spread.to(device, dtype, non_blocking)
+        return replace(self, values=values, standard_deviation=spread)
+
+    def sample(self, index: int | slice | Tensor) -> GaussianProcessSolution:
+        """Return some samples with their deviations and posteriors; see `Field.sample`."""
+        index = slice(index, index + 1 or None) if isinstance(index, int) else index
+        spread = None if self.standard_deviation is None else self.standard_deviation.sample(index)
+        numbers = torch.arange(len(self.posteriors))[index.cpu() if isinstance(index, Tensor) else index]
+        return replace(
+            self,
+            values=self.values[index],
+            standard_deviation=spread,
+            posteriors=tuple(self.posteriors[number] for number in numbers.tolist()),
+        )
+
+    def snapshot(self, index: int) -> GaussianProcessSolution:
+        """Return the frame of one time with its deviation; see `Field.snapshot`."""
+        spread = None if self.standard_deviation is None else self.standard_deviation.snapshot(index)
+        values = super().snapshot(index).values
+        return replace(self, values=values, times=None, standard_deviation=spread)
+
+    def resample(self, domain: Domain) -> Field:
+        """Return the mean on another domain, a plain `Field`: the posteriors know the deviation there."""
+        if domain == self.domain:
+            return self
+        return Field(self.values, self.domain, self.channels, self.units, self.times).resample(domain)

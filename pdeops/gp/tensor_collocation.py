@@ -23,6 +23,8 @@ NEWTON_TOLERANCE = 1e-4
 """Of the linear systems of Newton's method: closer would be solving for a step that is itself not exact."""
 MAX_PRODUCTS = 200
 ROUNDING = 2.2e-16
+CONTRADICTION = 1e-10
+"""Of the largest that a condition could be for such coefficients: below it is rounding."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -31,8 +33,9 @@ class Collocated:
 
     Args:
         coefficients: One an axis function of each axis, shape (*ranks).
-        misfit: Norm of the equation's residual at the grid points over that of its largest term, and of what
-            is missed of the conditions on the faces over that of their right sides: root of both squared.
+        misfit: Norm of the equation's residual at the grid points over that of its largest term, where a
+            derivative counts as no less than u over the lengths of the axes, and of what is missed of the
+            conditions on the faces over that of their right sides: root of both squared.
         noise: Root mean square of the residual at the grid points, at least rounding.
         score: Generalised cross-validation: the squared misfit over the squared share of free points.
         iterations: Newton steps.
@@ -123,17 +126,25 @@ class TensorCollocation:
             result.append(values)
         return result
 
-    def missed(self, faces: Sequence[Tensor]) -> tuple[float, float]:
-        """What the functions cannot hold of the right sides of the conditions.
+    def missed(self, faces: Sequence[Tensor], coefficients: Tensor) -> tuple[float, float]:
+        """What a function misses of the right sides of the conditions.
+
+        Both what the functions of the faces cannot hold, and where two faces contradict one another: there
+        the later axis has its way.
 
         Args:
             faces: Values at the points of the faces.
+            coefficients: Of the function.
 
         Returns:
             Norm of what is missed, and of all, over all faces.
         """
-        missed, given = 0.0, 0.0
-        for number, (values, held) in enumerate(zip(faces, self.on_functions(faces), strict=True)):
+        missed, given, coefficients = 0.0, 0.0, coefficients.cpu()
+        pairs = zip(faces, self.on_functions(faces), self.conditions, strict=True)
+        for number, (values, held, condition) in enumerate(pairs):
+            contradicted = (along(condition.rows, coefficients, number) - held).norm()
+            if contradicted > CONTRADICTION * condition.rows.norm() * coefficients.norm():
+                missed += contradicted.square().item()
             for other, basis in enumerate(self.bases):
                 if other != number:
                     held = along(basis.values, held, other)
@@ -192,8 +203,16 @@ class TensorCollocation:
         terms = self.equation.jacobian(derivatives)
         largest = max((terms[o] * derivatives[o]).square().mean().sqrt().item() for o in terms)
         size = residual.square().mean().sqrt().item()
-        missed, given = self.missed(self.faces)
-        misfit = math.hypot(size / max(largest, 1e-300), missed / max(given, 1e-300))
+        missed, given = self.missed(self.faces, coefficients)
+        # A solution that hardly varies has terms of nothing: over the box such a residual moves it little.
+        level = coefficients.norm().item() / math.sqrt(self.grid.num_points)
+        reaches = [axis.length for axis in self.grid.axes]
+        plain = max(
+            terms[o].square().mean().sqrt().item()
+            * math.prod(reach**-order for reach, order in zip(reaches, o, strict=True))
+            for o in terms
+        )
+        misfit = math.hypot(size / max(largest, level * plain, 1e-300), missed / max(given, 1e-300))
         share = 1 - math.prod(test.shape[1] for test in self.tests) / self.grid.num_points
         return Collocated(
             coefficients=coefficients,

@@ -111,6 +111,20 @@ def test_scaling_of_core_and_functions_leaves_field_and_functions_divergence(pos
     assert posterior.core.divergence <= divergence + 1e-9
 
 
+def test_kernels_that_are_not_to_be_learned_stay():
+    points, data, _, _ = known_field((2, 2), 200, 0.05, 0)
+    model = FunctionalTucker(learn_kernel=False, length_scale=0.3, starts=1, sweeps=40).fit(points, data)
+    reach = points[:, 0].max() - points[:, 0].min()
+    for lengths in model.length_scales:
+        torch.testing.assert_close(lengths, torch.full_like(lengths, 0.3 * reach.item()))
+
+
+@pytest.mark.parametrize("sweeps", [2, 13, 15])
+def test_no_more_sweeps_than_asked_for(sweeps):
+    points, data, _, _ = known_field((2, 2), 100, 0.05, 0)
+    assert len(FunctionalTucker(starts=1, sweeps=sweeps).fit(points, data).bounds) <= sweeps
+
+
 def test_what_is_trimmed_was_worth_less_than_it_cost(posterior):
     old = worth(posterior)
     trim(posterior)

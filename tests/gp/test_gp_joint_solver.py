@@ -7,7 +7,7 @@ from pdeops.domains import Grid
 from pdeops.gp import JointGaussianProcessSolver, JointModel
 from pdeops.gp.joint_solver import log_prior
 from pdeops.gp.kernel_factor import along
-from pdeops.problems import ManufacturedAllenCahn, ManufacturedPoisson, Neumann, Poisson
+from pdeops.problems import Dirichlet, ManufacturedAllenCahn, ManufacturedPoisson, Neumann, Poisson
 
 
 def model_of(problem, shape, **settings):
@@ -108,7 +108,7 @@ def test_training_solves_a_smooth_problem():
 
 def test_what_does_not_fit_is_said():
     solver = JointGaussianProcessSolver()
-    problem = Poisson(dimension=1, boundary={"default": Neumann()})
+    problem = Poisson(dimension=1, boundary={"x_lower": Dirichlet(), "x_upper": Neumann()})
     assert solver.unsuited(problem, Grid.box((9,))) == "expected Dirichlet conditions"
     with pytest.raises(ValueError, match="num_steps: expected a positive number"):
         JointGaussianProcessSolver(num_steps=0)
