@@ -188,8 +188,18 @@ def training_outputs(config: DictConfig, recipe: Recipe) -> tuple[Domain, int]:
 
 
 def build_factory(config: DictConfig) -> partial[Operator]:
-    """Build the operator but for its channels and domain, which the data knows."""
-    return cast("partial[Operator]", instantiate(config.model))
+    """Build the operator but for its channels and domain, which the data knows.
+
+    Raises:
+        UserError: The model is no operator.
+    """
+    factory = instantiate(config.model)
+    if not isinstance(factory, partial):
+        raise UserError(
+            f"expected a model that learns from many samples, got {config.model._target_}, which is fitted "
+            "to one instance; try training=instance"
+        )
+    return cast("partial[Operator]", factory)
 
 
 def check_fit(

@@ -74,7 +74,8 @@ def guard(main: Callable[[], None], config_name: str) -> None:
         raise SystemExit(EXIT_CODE) from None
     except KeyboardInterrupt:
         print(
-            "interrupted; what is in the run folder can be continued with resume=RUN_FOLDER", file=sys.stderr
+            "interrupted; a run folder with checkpoints can be continued with resume=RUN_FOLDER",
+            file=sys.stderr,
         )
         raise SystemExit(130) from None
     finally:

@@ -49,7 +49,8 @@ def write_instance_files(
     if truth.times is not None:
         draw_rollout(mean, truth, folder / "rollout.png")
     if deviation is not None:
-        draw_field(on_image(deviation, image), folder / "standard_deviation.png")
+        named = replace(deviation, channels=tuple(f"deviation of {name}" for name in deviation.channels))
+        draw_field(on_image(named, image), folder / "standard_deviation.png")
     write_vtk(
         {name: on_image(field, image) for name, field in fields.items()}, run / "prediction" / "instance"
     )

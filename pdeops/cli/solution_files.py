@@ -124,6 +124,7 @@ def draw_solution(
         The files written.
     """
     image = problem.image(inputs, sample)
+    deviation = getattr(solution, "standard_deviation", None)
     solution = on_image(solution, image)
     pictures = [draw_field(solution, folder / "solution.png", sample=sample)]
     if solution.times is not None and len(solution.times) > 1:
@@ -135,6 +136,11 @@ def draw_solution(
         ]
     if exact is not None:
         exact = on_image(exact, image)
-        error = replace(exact, values=solution.values - exact.values.to(solution.values))
+        names = tuple(f"error of {name}" for name in exact.channels)
+        error = replace(exact, values=solution.values - exact.values.to(solution.values), channels=names)
         pictures.append(draw_field(error, folder / "error.png", sample=sample))
+    if deviation is not None:
+        named = replace(deviation, channels=tuple(f"deviation of {name}" for name in deviation.channels))
+        path = folder / "standard_deviation.png"
+        pictures.append(draw_field(on_image(named, image), path, sample=sample))
     return pictures

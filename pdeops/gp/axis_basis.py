@@ -44,6 +44,7 @@ class AxisBasis:
         length = kernel.log_length_scales.detach().exp().max().item()
         period = axis.length if axis.is_periodic else axis.length + PADDING_LENGTHS * length
         highest = 0.5 / points.diff().max().item()
+        self.reach = axis.lower, axis.upper
         self.centre = (axis.lower + axis.upper) / 2
         with torch.no_grad():
             number = torch.arange(int(highest * period) + 1, dtype=torch.float64)

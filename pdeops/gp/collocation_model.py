@@ -65,10 +65,12 @@ class CollocationModel:
         solution = self.solver.solve(problem, inputs, domain, times)
         mean = Field(solution.values, domain, solution.channels, solution.units, solution.times)
         # Values on the grid are the unknowns of the joint fit; kernels and precisions come on top.
-        number, deviation, message = mean.values.numel(), None, ""
+        number, deviation = mean.values.numel(), None
+        message = "" if isinstance(self.solver, GaussianProcessSolver) else f"{self.solver.num_steps} steps"
         if isinstance(solution, GaussianProcessSolution):
             deviation = solution.standard_deviation
-            message = "" if solution.report is None else solution.report.message
+            if solution.report is not None:
+                message = f"{solution.report.status}: {solution.report.message}"
             number = sum(posterior.coefficients.numel() for posterior in solution.posteriors)
         if not bool(torch.isfinite(mean.values).all()):
             raise RuntimeError("the solution is not finite; try a smaller learning rate or more jitter")

@@ -30,6 +30,7 @@ from pdeops.problems import Problem
 
 MISFIT_AT_REST = 1e-12
 LARGE_MISFIT = 0.05
+"""Of equation and conditions, in their largest terms: above it a solution is not to be trusted."""
 FEWEST_POINTS = 3
 SMALLEST_GAIN = 0.9
 """Of the score: a kernel that is better by less is not worth its points."""
@@ -144,7 +145,8 @@ class GaussianProcessSolver:
             RuntimeError: Newton's method did not come to rest.
 
         Warns:
-            UnderResolvedWarning: The grid has fewer than two points a wave of the data.
+            UnderResolvedWarning: The grid has fewer than two points a wave of the data, or equation and
+                conditions are met to a twentieth of their largest terms only.
         """
         problem.check_domain(domain)
         reason = self.unsuited(problem, domain)
@@ -233,7 +235,7 @@ class GaussianProcessSolver:
         misfit = max(item.misfit for item in found)
         ranks = " x ".join(map(str, found[0].coefficients.shape))
         return GaussianProcessReport(
-            status="converged",
+            status="under-resolved" if misfit > LARGE_MISFIT else "converged",
             message=f"{ranks} functions, length scale {scales} of the axis, misfit {misfit:.1e}",
             seconds=seconds,
             iterations=torch.tensor([item.iterations for item in found]),

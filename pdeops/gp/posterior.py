@@ -45,8 +45,11 @@ class Posterior:
 
         Returns:
             Values at the points of the grid, shape (*shape), or (time, *shape) with times.
+
+        Raises:
+            ValueError: There are other coordinates than the solution has, or points outside of its box.
         """
-        return summed(self.bases, places(grid, times), self.coefficients[None], orders)[0]
+        return summed(self.bases, self._places(grid, times, orders), self.coefficients[None], orders)[0]
 
     def standard_deviation(
         self,
@@ -58,13 +61,34 @@ class Posterior:
 
         Its own relative error is about one over the root of twice the number of draws.
         """
-        points = places(grid, times)
+        points = self._places(grid, times, orders)
         errors = summed(self.bases, points, self.errors.solutions, orders)
         errors -= summed(self.bases, points, self.errors.waves, orders, AxisBasis.waves)
         scales = self.errors.scales[min(sum(orders or ()), 1)]
         errors *= scales.reshape(-1, *[1] * len(points))
         errors += summed(self.bases, points, self.errors.responses, orders)
         return errors.square().mean(dim=0).sqrt()
+
+    def _places(self, grid: Grid, times: Tensor | None, orders: Sequence[int] | None) -> list[Tensor]:
+        """Points of each coordinate, the times first where there are any."""
+        points = [axis.points for axis in grid.axes]
+        if times is not None:
+            points.insert(0, torch.as_tensor(times).detach().to("cpu", torch.float64))
+        if len(points) != len(self.bases) or (orders is not None and len(orders) != len(points)):
+            raise ValueError(
+                f"a posterior of {len(self.bases)} coordinates: expected as many of grid and times, and as "
+                f"many orders, got {len(points)} coordinates and orders {orders}; try times=solution.times "
+                "for an equation in time"
+            )
+        for place, basis in zip(points, self.bases, strict=True):
+            lower, upper = basis.reach
+            slack = 1e-9 * (upper - lower)
+            if bool((place < lower - slack).any() or (place > upper + slack).any()):
+                raise ValueError(
+                    f"a posterior on [{lower:g}, {upper:g}]: expected points within, got some from "
+                    f"{place.min().item():g} to {place.max().item():g}; nothing is known there"
+                )
+        return points
 
 
 def summed(
@@ -92,18 +116,12 @@ def summed(
     return coefficients
 
 
-def places(grid: Grid, times: Tensor | None) -> list[Tensor]:
-    """Points of each coordinate, the times first where there are any."""
-    points = [axis.points for axis in grid.axes]
-    return points if times is None else [times.detach().to("cpu", torch.float64), *points]
-
-
 @dataclass(frozen=True, eq=False)
 class GaussianProcessReport:
     """How a solve ended, as `SolveReport` of the classical solvers has it.
 
     Args:
-        status: ``"converged"`` or ``"iteration_limit"``.
+        status: ``"converged"``, or ``"under-resolved"`` where equation and conditions are not met.
         message: One sentence with the numbers.
         seconds: Wall time.
         iterations: Newton steps, shape (batch,).
