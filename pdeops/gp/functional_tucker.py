@@ -85,7 +85,7 @@ class FunctionalTucker:
         ranks: int | Sequence[int] | None = None,
         *,
         core: Literal["tucker", "cp"] = "tucker",
-        smoothness: float = 1.5,
+        smoothness: float = 2.5,
         length_scale: float = 0.2,
         learn_kernel: bool = True,
         noise_std: float | None = None,

@@ -182,6 +182,10 @@ def test_comparison_says_what_each_model_saw_and_what_a_classical_solver_takes(p
             ["problem=heat", "model=functional_tucker", "training.fraction=0"],
             ["'training'", "(0, 1]", "got 0"],
         ),
+        (
+            ["problem=heat", "model=gp_hm", "training=supervised"],
+            ["CollocationModel", "try training=instance"],
+        ),
         (["problem=heat", "model=fno", "training=instance"], ["training=instance", "try model=gp_hm"]),
     ],
 )
@@ -220,3 +224,4 @@ def test_solve_in_time_writes_the_deviation(pdeops, run):
     frames = sorted((run / "solution").glob("*.vti"))
     assert len(frames) == 3
     assert "standard_deviation" in " ".join(pyvista.read(frames[-1]).array_names)
+    assert list(run.rglob("standard_deviation.png"))

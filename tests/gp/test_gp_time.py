@@ -96,6 +96,22 @@ def test_the_rate_of_the_mean_is_that_of_the_equation():
     torch.testing.assert_close(bend, -4 * math.pi**2 * expected, rtol=1e-8, atol=1e-8)
 
 
+def test_nothing_is_said_outside_of_the_box_and_the_times():
+    exact = HeatEquation(dimension=1).exact_solutions()["sine_mode"]
+    grid = Grid.periodic((16,))
+    posterior = SOLVER.solve(exact.problem, exact.inputs(grid), grid, TIMES).posteriors[0]
+    later, wider = torch.tensor([0.5, 1.5], dtype=torch.float64), Grid.box((5,), upper=[1.5])
+    for places in ((grid, None, later), (wider, None, TIMES)):
+        with pytest.raises(ValueError, match="expected points within"):
+            posterior.mean(*places)
+        with pytest.raises(ValueError, match="expected points within"):
+            posterior.standard_deviation(*places)
+    with pytest.raises(ValueError, match=r"try times=solution\.times"):
+        posterior.mean(grid)
+    with pytest.raises(ValueError, match=r"2 coordinates and orders \[1\]"):
+        posterior.mean(grid, [1], TIMES)
+
+
 @pytest.mark.filterwarnings("ignore::pdeops.gp.UnderResolvedWarning")
 @pytest.mark.parametrize(
     ("problem", "num_points"), [(AdvectionDiffusionReaction(dimension=1), 24), (FisherKPP(dimension=1), 48)]
