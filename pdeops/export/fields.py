@@ -72,7 +72,11 @@ def draw_comparison(
         shown = [(f"true {label}", expected, scale), ("prediction", got, scale)]
         shown.append(("error", error, ColourScale.of_error(_array(error))))
         titles = [title if row == 0 else "" for title, _, _ in shown]
-        titles[-1] = f"error, relative $L^2$ {errors[row]:.2%}" if row == 0 else f"{errors[row]:.2%}"
+        titles[-1] = (
+            f"error, relative $L^2$ {in_words(float(errors[row]))}"
+            if row == 0
+            else f"{in_words(float(errors[row]))}"
+        )
         offset = columns - 3
         if inputs is not None:
             given = _one_frame(inputs, None)
@@ -143,7 +147,7 @@ def draw_rollout(
             draw_map(panels[row, column], values[0, frame, 0], truth.domain, colours)
         relative = got.snapshot(frame).relative_error(expected.snapshot(frame)).item()
         panels[0, column].set_title(f"t = {truth.times[frame].item():.4g}", fontsize=9)
-        panels[2, column].set_xlabel(f"{relative:.2%}", fontsize=9)
+        panels[2, column].set_xlabel(f"{in_words(float(relative))}", fontsize=9)
     for row, words in enumerate(
         [f"true {name_with_unit(name, truth.select(name).units[0])}", "prediction", "error"]
     ):
@@ -185,7 +189,7 @@ def _comparison_of_curves(
         above.plot(points, got, color=PREDICTION_COLOUR, lw=1.4, ls="--", label="prediction")
         below.plot(points, got - expected, color=PREDICTION_COLOUR, lw=1.1)
         below.axhline(0, color="0.6", lw=0.6)
-        panels[0, column].set_title(f"relative $L^2$ error {errors[column]:.2%}", fontsize=9)
+        panels[0, column].set_title(f"relative $L^2$ error {in_words(float(errors[column]))}", fontsize=9)
         below.set_xlabel(coordinate_name(truth), fontsize=9)
     if given is not None:
         panels[0, 0].set_ylabel(f"input\n{name_with_unit(given.channels[0], given.units[0])}", fontsize=8)
@@ -221,7 +225,7 @@ def _evolutions(got: Field, expected: Field) -> Figure:
     scale, error = ColourScale.of(truth, prediction), prediction - truth
     error_scale = ColourScale.of_error(error)
     label = name_with_unit(expected.channels[0], expected.units[0])
-    words = f"error, relative $L^2$ {got.relative_error(expected).item():.2%}"
+    words = f"error, relative $L^2$ {in_words(got.relative_error(expected).item())}"
     draw_evolution(panels[0], truth, expected, scale)
     draw_evolution(panels[1], prediction, expected, scale)
     draw_evolution(panels[2], error, expected, error_scale)
@@ -255,3 +259,8 @@ def _array(values: Tensor) -> numpy.ndarray:
 def _small_ticks(figure: Figure) -> None:
     for axes in figure.axes:
         axes.tick_params(labelsize=7)
+
+
+def in_words(error: float) -> str:
+    """A relative error in percent, or in powers of ten where percent would round it to nothing."""
+    return f"{error:.2%}" if error >= 1e-4 else f"{error:.1e}"

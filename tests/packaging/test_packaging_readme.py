@@ -87,6 +87,19 @@ def test_solvers_program_runs_as_written(tmp_path):
     assert 0.5 < phase.max() < 1.5
 
 
+@pytest.mark.slow
+def test_gaussian_process_program_runs_as_written(tmp_path):
+    (program,) = re.findall(
+        r"```python\n(import torch\nimport pdeops\.gp\n.*?)```", README.read_text(), re.DOTALL
+    )
+    (tmp_path / "program.py").write_text(program)
+    first, second = run(tmp_path, "program.py").splitlines()
+    assert first.startswith("converged")
+    deviation = float(second.rstrip(")").rpartition(" ")[2])
+    # Noise of 0.01 in each of 500 values: less than that is left.
+    assert 0 < deviation < 0.01
+
+
 def test_commands_of_the_readme_name_what_is_there():
     for line in re.findall(r"^pdeops solve (.*?)(?:  .*)?$", README.read_text(), re.MULTILINE):
         for word in line.split():
