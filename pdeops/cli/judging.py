@@ -12,6 +12,7 @@ from torch import Tensor
 
 from pdeops.data import ReferenceSolver
 from pdeops.domains import AxisKind, Domain, Field, Grid, squared_norm
+from pdeops.gp import GaussianProcessSolution
 from pdeops.problems import Problem, evaluate, grid_rule
 
 # One-sided differences at the ends of an axis would drown what happens between them.
@@ -44,6 +45,9 @@ def residual_of(
     Returns:
         The largest number of the batch, and what it is relative to; or None, and why there is none.
     """
+    if isinstance(solution, GaussianProcessSolution):
+        # Differences of values on the grid would be worse than what it knows of its own derivatives.
+        return None, "the misfit above, by the derivatives of the posterior"
     if not isinstance(solution.domain, Grid):
         return None, "not defined on a mesh, where linear elements have no second derivatives"
     try:
