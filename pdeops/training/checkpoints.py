@@ -105,7 +105,7 @@ def find_checkpoint(run_folder: str | Path, name: str = LAST) -> Path:
         found = sorted(file.name for file in folder.glob("*.ckpt")) if folder.is_dir() else []
         raise FileNotFoundError(
             f"checkpoint: expected {path}, got {found or 'no checkpoint in this run folder'}; "
-            "try the folder that the training printed"
+            "try the folder that the training printed (a fit to one instance leaves none, but posterior.h5)"
         )
     return path
 
