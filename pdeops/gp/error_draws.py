@@ -83,7 +83,7 @@ def draw_errors(collocation: TensorCollocation, found: Collocated, draws: int, s
 
     Failure mode: One solve has one error, smooth over the box: coverage is near its level over many problems,
         and may be anything for one. Where the error is a tenth of the solution or more deviations are too
-        small; so they may be, by factors of up to ten, in nonlinear equations in time whose products make
+        small; so they may be, by factors of ten and more, in nonlinear equations in time whose products make
         waves that the data do not have. Matern draws are rougher than smooth solutions: their deviations of
         derivatives are too wide.
 
