@@ -146,14 +146,39 @@ def measure(config: DictConfig, num_samples: int) -> ClassicalCurve:
     count = min(num_samples, len(dataset))
     # Spread over the test set: neighbouring pairs are windows of one trajectory.
     pairs = torch.linspace(0, len(dataset) - 1, count).long().tolist()
+    return swept(
+        config,
+        recipe,
+        solver_times(recipe, dataset),
+        lambda changed, grid: solve_pairs(changed, recipe, dataset, pairs, grid),
+    )
+
+
+def swept(
+    config: DictConfig,
+    recipe: Recipe,
+    times: Tensor | None,
+    solve: Callable[[DictConfig, Grid], tuple[float, float]],
+) -> ClassicalCurve:
+    """Solve on coarser and coarser grids, with larger tolerances and longer steps.
+
+    Args:
+        config: Configuration of a run.
+        recipe: Its recipe.
+        times: When solutions are wanted; None if they are steady.
+        solve: Error and seconds of a solve with a changed configuration on a grid.
+
+    Returns:
+        The curve, with what gave up.
+    """
     curve = ClassicalCurve()
     finest_first = grids(recipe, OmegaConf.select(config, "solver.degree") or 1)
-    for grid, settings in product(finest_first, variants(config, solver_times(recipe, dataset))):
+    for grid, settings in product(finest_first, variants(config, times)):
         changed = config.copy()
         changed.solver.update(settings)
         try:
             with quiet_solvers():
-                error, seconds = solve_pairs(changed, recipe, dataset, pairs, grid)
+                error, seconds = solve(changed, grid)
         except GIVES_UP as reason:
             name = ClassicalSolve(grid.shape, settings, 0.0, 0.0).name
             curve.gave_up[name] = str(reason).splitlines()[0]

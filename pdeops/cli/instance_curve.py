@@ -3,22 +3,13 @@
 from __future__ import annotations
 
 import time
-from itertools import product
 from typing import cast
 
 from hydra.utils import get_class
-from omegaconf import DictConfig, OmegaConf
+from omegaconf import DictConfig
 
 from pdeops.cli import assembly
-from pdeops.cli.equal_error import (
-    GIVES_UP,
-    ClassicalCurve,
-    ClassicalSolve,
-    grids,
-    on_data,
-    quiet_solvers,
-    variants,
-)
+from pdeops.cli.equal_error import ClassicalCurve, on_data, swept
 from pdeops.cli.instance import Instance, build_recipe, pose_instance
 from pdeops.cli.posing import ClassicalSolver, fitting_solvers
 from pdeops.data.recipe import sample_seeds
@@ -40,20 +31,9 @@ def measure_instance(config: DictConfig, num_samples: int) -> ClassicalCurve:
     if missing:
         return ClassicalCurve(missing=missing)
     instance = pose_instance(recipe)
-    curve = ClassicalCurve()
-    finest_first = grids(recipe, OmegaConf.select(config, "solver.degree") or 1)
-    for grid, settings in product(finest_first, variants(config, instance.times)):
-        changed = config.copy()
-        changed.solver.update(settings)
-        try:
-            with quiet_solvers():
-                error, seconds = solve_instance(changed, instance, grid)
-        except GIVES_UP as reason:
-            name = ClassicalSolve(grid.shape, settings, 0.0, 0.0).name
-            curve.gave_up[name] = str(reason).splitlines()[0]
-            continue
-        curve.solves.append(ClassicalSolve(grid.shape, settings, error, seconds))
-    return curve
+    return swept(
+        config, recipe, instance.times, lambda changed, grid: solve_instance(changed, instance, grid)
+    )
 
 
 def reason_for_none(config: DictConfig, num_samples: int) -> str:

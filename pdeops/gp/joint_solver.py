@@ -19,6 +19,7 @@ from pdeops.gp.direct_solver import GaussianProcessSolver, checked_batch
 from pdeops.gp.equation_terms import EquationTerms
 from pdeops.gp.kernel_factor import KernelFactor, along, kronecker_log_determinant
 from pdeops.gp.kernel_lattice import KERNELS
+from pdeops.gp.mixture_kernels import MixtureKernel
 from pdeops.gp.posed_problem import PosedProblem
 from pdeops.problems import Problem
 
@@ -87,8 +88,9 @@ class JointModel(nn.Module):
 
     def factors(self) -> list[KernelFactor]:
         """Covariance of each axis."""
-        pairs = zip(self.kernels, self.grid.axes, strict=True)
-        return [KernelFactor(kernel, axis, self.jitter) for kernel, axis in pairs]  # type: ignore[arg-type]
+        kernels = [kernel for kernel in self.kernels if isinstance(kernel, MixtureKernel)]
+        pairs = zip(kernels, self.grid.axes, strict=True)
+        return [KernelFactor(kernel, axis, self.jitter) for kernel, axis in pairs]
 
     def residual(self, factors: Sequence[KernelFactor]) -> Float64[Tensor, " *shape"]:
         """The equation at all points, with derivatives of the conditional mean."""

@@ -164,10 +164,6 @@ class TensorCollocation:
             unknowns = along(free, unknowns, number)
         return unknowns
 
-    def linearised(self, coefficients: Tensor) -> LinearisedSystem:
-        """The linear system of a Newton step."""
-        return LinearisedSystem(self, self.equation.jacobian(self.derivatives(coefficients)))
-
     def solve(self, start: Tensor | None = None) -> Collocated:
         """Solve.
 

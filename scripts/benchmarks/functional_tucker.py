@@ -89,7 +89,7 @@ def one_sweep(entries: int, rank: int, threads: int) -> tuple[float, float]:
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     points = torch.rand(entries, 2, dtype=torch.float64)
     data = smooth_field((rank, rank), 0)(points)
-    model = FunctionalTucker(rank, starts=1, sweeps=1, learn_kernel=False)
+    model = FunctionalTucker(rank, smoothness=1.5, starts=1, sweeps=1, learn_kernel=False)
     start = perf_counter()
     model.fit(points, data)
     seconds = perf_counter() - start
