@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from pdeops.gp import FunctionalTucker
-from pdeops.gp.automatic_ranks import principal_functions, trim, worth
+from pdeops.gp.automatic_ranks import FIRST_RANK, principal_functions, trim, worth
 
 
 def known_field(ranks, entries, noise, seed, points=15):
@@ -46,6 +46,14 @@ def test_known_ranks_are_found(ranks, entries, noise, seed):
     error = mean - truth
     assert error.square().mean().sqrt() < noise / 2
     assert 0.9 < (error.abs() <= 1.96 * variance.sqrt()).double().mean() <= 1
+
+
+def test_ranks_do_not_grow_where_functions_cost_more_than_they_bring(monkeypatch):
+    points, data, _, _ = known_field((3, 3, 3), 800, 0.05, 0)
+    found = FunctionalTucker(starts=1, sweeps=47).fit(points, data).ranks_found
+    monkeypatch.setattr("pdeops.gp.automatic_ranks.worth", lambda posterior: -sum(posterior.core.ranks))
+    dear = FunctionalTucker(starts=1, sweeps=47).fit(points, data).ranks_found
+    assert max(dear) <= FIRST_RANK < min(found)
 
 
 def test_a_matrix_of_functions_wants_both_ranks_at_once():

@@ -10,10 +10,12 @@ from pdeops.gp.kernel_search import lattice_descent, single_moves
 from pdeops.gp.krylov import preconditioned_gmres
 from pdeops.gp.separable_inverse import SeparableInverse
 from pdeops.problems import (
+    Antiderivative,
     Dirichlet,
     ManufacturedAllenCahn,
     ManufacturedPoisson,
     Neumann,
+    NonlinearODE,
     Poisson,
     Transport,
     conditions_of,
@@ -118,6 +120,21 @@ def test_descent_finds_the_least_of_a_bowl():
     lattice_descent(bowl, single_moves(2), 4)
     assert len(seen) == 4
     assert lattice_descent(bowl, single_moves(2), 100, enough=10.0**9) == (2, 0)
+
+
+@pytest.mark.parametrize("side", [1, -1])
+def test_descent_takes_the_better_of_two_ways(side):
+    heights = {-2: 2.0, -1: 1.0, 0: 8.0, 1: 6.0, 2: 7.0}
+    found = lattice_descent(lambda steps: heights.get(side * steps[0], 9.0), single_moves(1), 100)
+    assert found == (-side,)
+
+
+@pytest.mark.parametrize("problem", [Antiderivative(), NonlinearODE()])
+def test_ordinary_equations_begin_at_zero(problem):
+    grid = Grid.box((40,))
+    for exact in problem.exact_solutions().values():
+        solution = SOLVER.solve(exact.problem, exact.inputs(grid), grid)
+        assert solution.relative_error(exact.solution(grid)).item() < 1e-9
 
 
 def test_descent_follows_a_valley_that_no_single_number_leads_along():
